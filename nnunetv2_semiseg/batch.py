@@ -1,0 +1,51 @@
+"""What a method gets to see in one training step."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+
+
+@dataclass(frozen=True)
+class SemiSegBatch:
+    """Labeled images with their targets, and two views of unlabeled images.
+
+    L and U are the numbers of labeled and unlabeled samples, C the channels of an image, S the spatial
+    shape of a patch (``H, W`` or ``D, H, W``). Images are float32, normalised as the plans say.
+
+    Attributes:
+        labeled_images: Labeled images under nnU-Net's training augmentation, ``L x C x S``.
+        labeled_targets: Label maps of the labeled images (int16), full resolution first, ``L x 1 x S``;
+            with deep supervision followed by one map for each lower output of the network.
+        unlabeled_weak: Unlabeled images after spatial transforms and mirroring, ``U x C x S``.
+        unlabeled_strong: The same patches, pixel-aligned with ``unlabeled_weak``, with strong intensity
+            changes on top, ``U x C x S``.
+        labeled_cases: Case names of the labeled samples, L of them.
+        unlabeled_cases: Case names of the unlabeled samples, U of them.
+        task_ids: For multi-task data the task that each labeled sample stands for, ``L``; else None.
+    """
+
+    labeled_images: torch.Tensor
+    labeled_targets: tuple[torch.Tensor, ...]
+    unlabeled_weak: torch.Tensor
+    unlabeled_strong: torch.Tensor
+    labeled_cases: tuple[str, ...]
+    unlabeled_cases: tuple[str, ...]
+    task_ids: torch.Tensor | None = None
+
+    def to(self, device: torch.device) -> SemiSegBatch:
+        """The same batch with all tensors on ``device``; asynchronous where they come from pinned memory."""
+
+        def move(tensor: torch.Tensor) -> torch.Tensor:
+            return tensor.to(device, non_blocking=True)
+
+        return SemiSegBatch(
+            labeled_images=move(self.labeled_images),
+            labeled_targets=tuple(move(target) for target in self.labeled_targets),
+            unlabeled_weak=move(self.unlabeled_weak),
+            unlabeled_strong=move(self.unlabeled_strong),
+            labeled_cases=self.labeled_cases,
+            unlabeled_cases=self.unlabeled_cases,
+            task_ids=None if self.task_ids is None else move(self.task_ids),
+        )

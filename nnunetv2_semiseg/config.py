@@ -1,0 +1,169 @@
+"""Hyper-parameters: typed, checked, and read from nnU-Net's plans.
+
+They stand under the key ``semiseg`` of a configuration in the plans file. Keys of that dictionary are the
+fields of `TrainingConfig` and one sub-dictionary for each method, named like the method::
+
+    "2d_long": {"inherits_from": "2d", "semiseg": {"epochs": 100, "synfoc": {"threshold": 0.9}}}
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import types
+import typing
+from collections.abc import Mapping
+from typing import Any, TypeVar, cast
+
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, model_validator
+from pydantic.dataclasses import dataclass
+
+STRICT = ConfigDict(extra="forbid")
+"""Of every configuration dataclass: keys that no field has are errors."""
+
+SECTION = "semiseg"
+"""The key of a plans configuration under which this package's hyper-parameters stand."""
+
+ConfigT = TypeVar("ConfigT")
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT)
+class ViewsConfig:
+    """The strong view: how often and how far intensities are changed. Ranges are (lowest, highest)."""
+
+    brightness_range: tuple[float, float] = Field((0.5, 1.5), description="factor on all intensities")
+    brightness_probability: float = Field(0.8, ge=0, le=1)
+    contrast_range: tuple[float, float] = Field((0.5, 1.5), description="factor on the distance to the mean")
+    contrast_probability: float = Field(0.8, ge=0, le=1)
+    gamma_range: tuple[float, float] = Field((0.5, 2.0), description="exponent of the gamma change")
+    gamma_probability: float = Field(0.5, ge=0, le=1)
+    blur_probability: float = Field(0.5, ge=0, le=1)
+    noise_probability: float = Field(0.3, ge=0, le=1)
+    low_resolution_probability: float = Field(0.3, ge=0, le=1)
+
+    @model_validator(mode="after")
+    def _ranges_are_ordered(self) -> ViewsConfig:
+        for name in ("brightness_range", "contrast_range", "gamma_range"):
+            low, high = getattr(self, name)
+            if not 0 < low <= high:
+                raise ValueError(
+                    f"{name} must be two positive numbers, the lower one first; got ({low}, {high})"
+                )
+        return self
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT)
+class TrainingConfig:
+    """What every method's training has: its length, its batch and its views."""
+
+    epochs: int = Field(1000, ge=1, description="nnU-Net epochs")
+    iterations_per_epoch: int = Field(250, ge=1, description="optimizer steps an epoch")
+    validation_iterations_per_epoch: int = Field(50, ge=1, description="validation batches an epoch")
+    labeled_batch_size: int | None = Field(
+        None, ge=1, description="labeled samples a step; null: the method's own"
+    )
+    unlabeled_batch_size: int | None = Field(
+        None, ge=1, description="unlabeled samples a step; null: the method's own"
+    )
+    save_every: int = Field(50, ge=1, description="epochs between two writings of checkpoint_latest")
+    seed: int | None = Field(
+        None,
+        ge=0,
+        description="start of all random streams; reproducible only with nnUNet_n_proc_DA=0 on a CPU",
+    )
+    views: ViewsConfig = Field(default_factory=ViewsConfig)
+
+
+def parse_config(kind: type[ConfigT], values: Mapping[str, Any], where: str) -> ConfigT:
+    """Build a configuration dataclass from a dictionary.
+
+    Args:
+        kind: The dataclass, `TrainingConfig` or a method's own.
+        values: Its fields by name; missing ones keep their defaults.
+        where: How to name the place in an error, for example ``configuration '2d_long', semiseg.synfoc``.
+
+    Returns:
+        The checked configuration.
+
+    Raises:
+        ValueError: A key is unknown (the message lists the valid ones) or a value is out of range.
+    """
+    try:
+        return TypeAdapter(kind).validate_python(dict(values))
+    except ValidationError as error:
+        raise ValueError(f"{where}: {_explain(kind, error)}") from None
+
+
+def config_values(config: Any) -> dict[str, Any]:
+    """The fields of a configuration dataclass as plain JSON values."""
+    return cast("dict[str, Any]", TypeAdapter(type(config)).dump_python(config, mode="json"))
+
+
+def merged_section(plans: Mapping[str, Any], configuration: str) -> dict[str, Any]:
+    """The ``semiseg`` dictionaries along the ``inherits_from`` chain, the child's keys winning one by one.
+
+    Args:
+        plans: Content of a plans file.
+        configuration: Name of a configuration in it.
+
+    Returns:
+        The merged dictionary, empty where no configuration of the chain has one.
+
+    Raises:
+        ValueError: A configuration does not exist, the chain is circular, or a section is not a dictionary.
+    """
+    merged: dict[str, Any] = {}
+    for name in _inheritance_chain(plans, configuration):
+        section = plans["configurations"][name].get(SECTION, {})
+        if not isinstance(section, Mapping):
+            raise ValueError(f"configuration '{name}': '{SECTION}' must be a dictionary, got {section!r}")
+        merged = merge_nested(merged, section)
+    return merged
+
+
+def merge_nested(base: Mapping[str, Any], update: Mapping[str, Any]) -> dict[str, Any]:
+    """``base`` with the values of ``update``, dictionaries in both merged key by key."""
+    merged = dict(base)
+    for key, value in update.items():
+        old = merged.get(key)
+        if isinstance(old, Mapping) and isinstance(value, Mapping):
+            merged[key] = merge_nested(old, value)
+        else:
+            merged[key] = value
+    return merged
+
+
+def _inheritance_chain(plans: Mapping[str, Any], configuration: str) -> list[str]:
+    """Names from the oldest ancestor down to ``configuration``."""
+    chain: list[str] = []
+    name: str | None = configuration
+    while name is not None:
+        if name in chain:
+            raise ValueError(f"configuration '{name}' inherits from itself: {' -> '.join([*chain, name])}")
+        if name not in plans["configurations"]:
+            known = ", ".join(plans["configurations"])
+            raise ValueError(f"configuration '{name}' is not in the plans; they have: {known}")
+        chain.append(name)
+        name = plans["configurations"][name].get("inherits_from")
+    return chain[::-1]
+
+
+def _explain(kind: type[Any], error: ValidationError) -> str:
+    """The first complaint as one sentence."""
+    complaint = error.errors()[0]
+    path = [str(part) for part in complaint["loc"]]
+    key = ".".join(path)
+    if complaint["type"] == "unexpected_keyword_argument":
+        valid = ", ".join(field.name for field in dataclasses.fields(_dataclass_at(kind, path[:-1])))
+        return f"unknown key '{key}'; valid keys are {valid}"
+    problem = complaint["msg"].removeprefix("Value error, ")
+    problem = problem[:1].lower() + problem[1:]
+    return f"{key} = {complaint['input']!r}: {problem}" if key else problem
+
+
+def _dataclass_at(kind: type[Any], path: list[str]) -> type[Any]:
+    """The dataclass of the field that ``path`` leads to from ``kind``."""
+    for name in path:
+        hint = typing.get_type_hints(kind)[name]
+        options = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
+        kind = next(option for option in options if dataclasses.is_dataclass(option))
+    return kind

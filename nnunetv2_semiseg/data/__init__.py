@@ -1,0 +1,1 @@
+"""Raw datasets, preprocessing of unlabeled images, views and loaders."""

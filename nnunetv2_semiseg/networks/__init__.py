@@ -1,0 +1,1 @@
+"""Networks and network parts beyond those that nnU-Net plans."""

@@ -1,0 +1,48 @@
+"""How far a training is, and the weights that depend on it.
+
+Every schedule is a function of the fraction of the configured length, so that a short run is a small model
+of a long one.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a training stands.
+
+    Attributes:
+        step: Optimizer steps done so far, from 0.
+        total_steps: Optimizer steps of the whole training, at least 1.
+    """
+
+    step: int
+    total_steps: int
+
+    @property
+    def fraction(self) -> float:
+        """Share of the training that is done, 0 to 1."""
+        return min(self.step / self.total_steps, 1.0)
+
+
+def sigmoid_ramp(progress: Progress) -> float:
+    """Weight of the unsupervised terms, ``exp(-5 (1 - t/t_max)²)``: 0.0067 at the start, 1 at the end."""
+    return math.exp(-5.0 * (1.0 - progress.fraction) ** 2)
+
+
+def linear_warmup(progress: Progress, steps: int, longest_fraction: float = 0.1) -> float:
+    """Factor on a learning rate that rises linearly to 1 and stays there.
+
+    Args:
+        progress: Where the training stands.
+        steps: Steps that the rise takes.
+        longest_fraction: The rise never takes more than this share of the training.
+
+    Returns:
+        A factor above 0 and at most 1.
+    """
+    length = max(1.0, min(steps, longest_fraction * progress.total_steps))
+    return min((progress.step + 1) / length, 1.0)
