@@ -1,0 +1,145 @@
+"""Where raw datasets lie and how a new one appears there: whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import tempfile
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from nnunetv2.paths import nnUNet_preprocessed, nnUNet_raw
+from nnunetv2.utilities.dataset_name_id_conversion import (
+    find_candidate_datasets,
+    maybe_convert_to_dataset_name,
+)
+
+MAX_DATASET_ID = 999
+"""nnU-Net reads the id from three digits of the folder's name."""
+
+
+def raw_folder() -> Path:
+    """The folder that the environment variable ``nnUNet_raw`` names.
+
+    Raises:
+        ValueError: The variable is not set.
+    """
+    value = nnUNet_raw.get()
+    if not value:
+        raise ValueError("nnUNet_raw is not set; let it name the folder of your raw datasets")
+    return Path(value)
+
+
+def find_raw_dataset(dataset: int | str) -> Path:
+    """The raw folder of an existing dataset.
+
+    Args:
+        dataset: Its id (``27``, ``"27"``) or its whole name (``"Dataset027_ACDC"``).
+
+    Raises:
+        FileNotFoundError: No raw dataset has this id or name.
+        ValueError: Several datasets have this id, or ``dataset`` is neither an id nor a name.
+    """
+    parent = raw_folder()
+    try:
+        name = str(maybe_convert_to_dataset_name(dataset))
+    except RuntimeError:
+        names = ", ".join(find_candidate_datasets(int(dataset)))
+        if names:
+            raise ValueError(f"dataset id {dataset} belongs to several datasets: {names}") from None
+        raise FileNotFoundError(f"{parent} has no dataset with id {dataset}") from None
+    if not (parent / name / "dataset.json").is_file():
+        raise FileNotFoundError(f"{parent / name} has no dataset.json, so it is not a raw dataset")
+    return parent / name
+
+
+def new_dataset_folder(parent: Path, dataset_id: int, name: str, overwrite: bool = False) -> Path:
+    """Check that a dataset of this id and name may be written.
+
+    Args:
+        parent: The folder of raw datasets.
+        dataset_id: 1 to 999.
+        name: What follows ``DatasetNNN_``; letters, digits, ``_`` and ``-``.
+        overwrite: Whether the dataset may exist already.
+
+    Returns:
+        The path for the dataset. Nothing is created.
+
+    Raises:
+        ValueError: Id or name is not valid, the id belongs to a dataset of another name (in nnUNet_raw,
+            nnUNet_preprocessed or nnUNet_results), or the dataset exists and ``overwrite`` is false.
+    """
+    if not 1 <= dataset_id <= MAX_DATASET_ID:
+        raise ValueError(f"dataset id {dataset_id} is not between 1 and {MAX_DATASET_ID}")
+    if not re.fullmatch(r"[A-Za-z0-9_-]+", name):
+        raise ValueError(f"dataset name '{name}' may have only letters, digits, '_' and '-'")
+    target = parent / f"Dataset{dataset_id:03d}_{name}"
+    in_parent = [folder.name for folder in parent.glob(f"Dataset{dataset_id:03d}*") if folder.is_dir()]
+    others = {*in_parent, *map(str, find_candidate_datasets(dataset_id))} - {target.name}
+    if others:
+        raise ValueError(
+            f"dataset id {dataset_id} is taken by {', '.join(sorted(others))}; choose another for '{name}'"
+        )
+    if target.exists() and not overwrite:
+        raise ValueError(f"{target} exists; use --overwrite to replace it")
+    _warn_of_stale_preprocessing(target.name)
+    return target
+
+
+@contextmanager
+def staged_folder(target: Path) -> Iterator[Path]:
+    """Write a folder next to its place and move it there at the end.
+
+    Args:
+        target: The final path. What is there is replaced when the block ends without an exception; after an
+            exception it is as before and nothing of the new folder is left.
+
+    Yields:
+        The empty folder to write to.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    # a leading dot hides it from nnU-Net, which takes every Dataset* folder for a dataset
+    staging = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
+    try:
+        # not the temporary folder itself: that one is closed to other users of a shared disk
+        folder = staging / "new"
+        folder.mkdir()
+        yield folder
+        _replace_folder(folder, target, staging / "old")
+    finally:
+        shutil.rmtree(staging)
+
+
+def link_or_copy(source: Path, target: Path, copy: bool = False) -> None:
+    """Make ``target`` a hard link to ``source``, or a copy on demand and where links are impossible."""
+    source = source.resolve()
+    if not copy:
+        try:
+            os.link(source, target)
+            return
+        except OSError:
+            pass
+    shutil.copyfile(source, target)
+
+
+def _replace_folder(folder: Path, target: Path, old: Path) -> None:
+    if not target.exists():
+        folder.rename(target)
+        return
+    target.rename(old)
+    try:
+        folder.rename(target)
+    except BaseException:
+        old.rename(target)
+        raise
+
+
+def _warn_of_stale_preprocessing(name: str) -> None:
+    root = nnUNet_preprocessed.get()
+    if root and (Path(root) / name).exists():
+        warnings.warn(
+            f"{Path(root) / name} is of an earlier dataset of this name; delete it before planning again"
+        )

@@ -1,0 +1,151 @@
+"""3D releases: .nii.gz volumes with .nii.gz masks beside them, one folder a domain."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import SimpleITK as sitk
+
+from nnunetv2_semiseg.data.conversion import SourceCase, Split, last_fifth
+
+ENDING = ".nii.gz"
+
+
+@dataclass(frozen=True)
+class VolumeLayout:
+    """``DOMAIN/NAME.nii.gz`` and ``DOMAIN/NAME<suffix>.nii.gz``, or both below ``DOMAIN/{train,test}``.
+
+    Without the folders train and test, the last 20 % of a domain by name are its test data. Volumes stay
+    volumes: spacing and intensities are as released.
+
+    Attributes:
+        label_suffix: What a mask's name has after its image's name, in lower case; files may write it in any
+            case.
+        codes: Label of each value of a mask.
+    """
+
+    label_suffix: str
+    codes: Mapping[int, int]
+    file_ending: str = ENDING
+
+    @property
+    def expected(self) -> str:
+        """The layout in words."""
+        return f"DOMAIN/[train|test/]NAME{ENDING} with NAME{self.label_suffix}{ENDING}"
+
+    def accepts(self, source: Path) -> bool:
+        """Whether any domain folder has volumes."""
+        return bool(_domains(source))
+
+    def scan(self, source: Path) -> list[SourceCase]:
+        """All cases, by domain, split and name.
+
+        Raises:
+            FileNotFoundError: A domain has only one of the folders train and test, or one without volumes.
+            ValueError: A file looks like a mask but does not have the suffix.
+        """
+        return [case for domain in _domains(source) for case in self._scan_domain(domain)]
+
+    def save(self, case: SourceCase, size: int | None, image: Path, label: Path | None) -> None:
+        """Copy the image and write the label with nnU-Net's values.
+
+        Raises:
+            NotImplementedError: The image does not have three dimensions.
+            ValueError: A size is given, a file cannot be read, the mask has an unknown value or another shape
+                or spacing than the image.
+        """
+        if size is not None:
+            raise ValueError(
+                "volumes are not resized: leave --size out; nnU-Net resamples them by their spacing"
+            )
+        header = _read_header(case.image)
+        if header.GetDimension() != 3:
+            raise NotImplementedError(
+                f"{case.image}: {header.GetDimension()} dimensions; write each time frame to its own 3D file"
+            )
+        if label is not None:
+            sitk.WriteImage(self._read_label(case.masks[0], header), str(label), useCompression=True)
+        shutil.copyfile(case.image, image)
+
+    def _scan_domain(self, domain: Path) -> list[SourceCase]:
+        train, test = domain / "train", domain / "test"
+        if train.is_dir() or test.is_dir():
+            return [*self._scan_folder(train, domain, "train"), *self._scan_folder(test, domain, "test")]
+        cases = self._scan_folder(domain, domain, "train")
+        held_out = last_fifth([case.stem for case in cases])
+        return [
+            SourceCase(case.domain, case.stem, "test", case.image, case.masks)
+            if case.stem in held_out
+            else case
+            for case in cases
+        ]
+
+    def _scan_folder(self, folder: Path, domain: Path, split: Split) -> list[SourceCase]:
+        files = {path.name.removesuffix(ENDING): path for path in sorted(folder.glob(f"[!.]*{ENDING}"))}
+        masks = {
+            stem[: -len(self.label_suffix)]: path
+            for stem, path in files.items()
+            if stem.lower().endswith(self.label_suffix)
+        }
+        images = {stem: path for stem, path in files.items() if path not in masks.values()}
+        if not images:
+            raise FileNotFoundError(f"{folder}: no volumes; expected {self.expected}")
+        for stem, path in images.items():
+            # unnoticed, a mask under another name would be trained on as an image
+            if stem not in masks and stem.rpartition("_")[0] in images:
+                raise ValueError(
+                    f"{path}: looks like a mask, but masks are named NAME{self.label_suffix}{ENDING}"
+                )
+        return [
+            SourceCase(domain.name, stem, split, path, (masks[stem],) if stem in masks else ())
+            for stem, path in images.items()
+        ]
+
+    def _read_label(self, path: Path, image: sitk.ImageFileReader) -> sitk.Image:
+        mask = _read_volume(path)
+        if mask.GetSize() != image.GetSize() or not np.allclose(
+            mask.GetSpacing(), image.GetSpacing(), rtol=1e-3
+        ):
+            raise ValueError(
+                f"{path}: mask of size {mask.GetSize()} and spacing {mask.GetSpacing()}, but its image has "
+                f"{image.GetSize()} and {image.GetSpacing()}"
+            )
+        values = sitk.GetArrayFromImage(mask)
+        labels = np.zeros(values.shape, dtype=np.uint8)
+        for value in np.unique(values):
+            if value not in self.codes:
+                valid = ", ".join(map(str, self.codes))
+                raise ValueError(f"{path}: mask value {value} is unknown; valid are {valid}")
+            labels[values == value] = self.codes[value]
+        result = sitk.GetImageFromArray(labels)
+        result.CopyInformation(mask)
+        return result
+
+
+def _domains(source: Path) -> list[Path]:
+    return sorted(
+        path
+        for path in source.iterdir()
+        if any(next((path / part).glob(f"[!.]*{ENDING}"), None) for part in ("", "train", "test"))
+    )
+
+
+def _read_header(path: Path) -> sitk.ImageFileReader:
+    reader = sitk.ImageFileReader()
+    reader.SetFileName(str(path))
+    try:
+        reader.ReadImageInformation()
+    except RuntimeError:
+        raise ValueError(f"{path}: cannot be read as a volume") from None
+    return reader
+
+
+def _read_volume(path: Path) -> sitk.Image:
+    try:
+        return sitk.ReadImage(str(path))
+    except RuntimeError:
+        raise ValueError(f"{path}: cannot be read as a volume") from None
