@@ -1,0 +1,84 @@
+"""Segment-anything's attention with relative positions, as one call of PyTorch's fused attention.
+
+Segment-anything adds to the score of query position (i, j) and key position (m, n) a bias that is the sum
+of a row and a column term, both linear in the UNscaled query:
+
+    score = s · q·k + rel_h(q)[m] + rel_w(q)[n],    rel_h(q)[m] = q · Rh[i, m],  rel_w(q)[n] = q · Rw[j, n]
+
+with s = head_dim^-0.5. Written out for all pairs, the bias is as large as the attention map. But it is an
+inner product itself: with unit vectors e_m and e_n,
+
+    q' = [s · q, rel_h(q), rel_w(q)],   k' = [k, e_m, e_n]   =>   q'·k' = score
+
+so that attention over q' and k' with scale 1 needs no mask, and no attention map is ever stored. q' and k'
+have head_dim + H + W entries instead of head_dim: 128 at an image size of 512.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from segment_anything.modeling.image_encoder import Attention, get_rel_pos
+
+HEAD_WIDTH_MULTIPLE = 8
+"""Fused attention on GPUs wants head widths divisible by 8 (half precision)."""
+
+
+def attend(attention: Attention, qkv: torch.Tensor) -> torch.Tensor:
+    """What ``attention`` does after its ``qkv`` projection.
+
+    Args:
+        attention: Segment-anything's module; its relative positions and output projection are used.
+        qkv: Queries, keys and values of a grid of tokens, one after the other, ``BxHxWx3C``.
+
+    Returns:
+        The projected result, ``BxHxWxC``.
+    """
+    b, h, w, _ = qkv.shape
+    q, k, v = qkv.reshape(b, h * w, 3, attention.num_heads, -1).permute(2, 0, 3, 1, 4).unbind(0)
+    if attention.use_rel_pos:
+        width = v.shape[-1]
+        q, k = fold_relative_positions(
+            q, k, attention.rel_pos_h, attention.rel_pos_w, (h, w), attention.scale
+        )
+        # the fastest kernels want one width for all three
+        padded = -(-q.shape[-1] // HEAD_WIDTH_MULTIPLE) * HEAD_WIDTH_MULTIPLE
+        q, k, v = (F.pad(x, (0, padded - x.shape[-1])) for x in (q, k, v))
+        out = F.scaled_dot_product_attention(q, k, v, scale=1.0)[..., :width]
+    else:
+        out = F.scaled_dot_product_attention(q, k, v, scale=attention.scale)
+    projected: torch.Tensor = attention.proj(out.transpose(1, 2).reshape(b, h, w, -1))
+    return projected
+
+
+def fold_relative_positions(
+    q: torch.Tensor,
+    k: torch.Tensor,
+    rel_pos_h: torch.Tensor,
+    rel_pos_w: torch.Tensor,
+    size: tuple[int, int],
+    scale: float,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Queries and keys whose inner product is the scaled score plus the relative-position bias.
+
+    Args:
+        q: Queries, ``BxNx(H·W)xD``, N the number of heads.
+        k: Keys, ``BxNx(H·W)xD``.
+        rel_pos_h: Relative positions along the rows, ``(2H-1)xD``; another length is interpolated.
+        rel_pos_w: Relative positions along the columns, ``(2W-1)xD``.
+        size: H and W.
+        scale: Factor on ``q·k``.
+
+    Returns:
+        q' and k' (see the module's docstring), ``BxNx(H·W)x(D+H+W)``.
+    """
+    h, w = size
+    grid = q.unflatten(2, size)
+    rel_h = torch.einsum("bnhwd,hkd->bnhwk", grid, get_rel_pos(h, h, rel_pos_h))
+    rel_w = torch.einsum("bnhwd,wkd->bnhwk", grid, get_rel_pos(w, w, rel_pos_w))
+    folded_q = torch.cat([scale * grid, rel_h.to(q.dtype), rel_w.to(q.dtype)], dim=-1).flatten(2, 3)
+    rows = torch.eye(h, dtype=k.dtype, device=k.device)[:, None].expand(h, w, h)
+    columns = torch.eye(w, dtype=k.dtype, device=k.device)[None].expand(h, w, w)
+    positions = torch.cat([rows, columns], dim=-1).flatten(0, 1)
+    folded_k = torch.cat([k, positions.expand(*k.shape[:2], -1, -1)], dim=-1)
+    return folded_q, folded_k

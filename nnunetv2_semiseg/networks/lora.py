@@ -1,0 +1,74 @@
+"""Low-rank updates of a frozen encoder's queries and values (LoRA, Hu et al. 2022)."""
+
+from __future__ import annotations
+
+import math
+from typing import cast
+
+import torch
+from torch import nn
+
+from nnunetv2_semiseg.networks.adaptation import EncoderAdaptation
+
+
+class LowRankUpdate(nn.Module):
+    """``x -> B(A x)`` without biases, zero at the start because B is."""
+
+    def __init__(self, dim: int, rank: int) -> None:
+        """Start as zero.
+
+        Args:
+            dim: Length of a token, C.
+            rank: Rows of A and columns of B.
+        """
+        super().__init__()
+        self.A = nn.Linear(dim, rank, bias=False)
+        self.B = nn.Linear(rank, dim, bias=False)
+        nn.init.kaiming_uniform_(self.A.weight, a=math.sqrt(5))
+        nn.init.zeros_(self.B.weight)
+
+    def forward(self, tokens: torch.Tensor) -> torch.Tensor:
+        """The update of ``tokens``, ``...xC`` in and out."""
+        update: torch.Tensor = self.B(self.A(tokens))
+        return update
+
+    def product(self) -> torch.Tensor:
+        """``B A``, the update of a weight matrix, ``CxC``."""
+        return self.B.weight @ self.A.weight
+
+
+class LoraAdaptation(EncoderAdaptation):
+    """LoRA on the queries and the values of every block; keys stay as they are."""
+
+    def __init__(self, embed_dim: int, depth: int, rank: int) -> None:
+        """Start without effect.
+
+        Args:
+            embed_dim: Length of a token, C.
+            depth: Number of blocks.
+            rank: Rank of every update.
+        """
+        super().__init__()
+        self.q = nn.ModuleList(LowRankUpdate(embed_dim, rank) for _ in range(depth))
+        self.v = nn.ModuleList(LowRankUpdate(embed_dim, rank) for _ in range(depth))
+
+    def qkv(self, block_index: int, tokens: torch.Tensor, qkv: torch.Tensor) -> torch.Tensor:
+        """Add the updates to queries and values; shapes as in `EncoderAdaptation.qkv`."""
+        q, k, v = qkv.chunk(3, dim=-1)
+        return torch.cat([q + self.q[block_index](tokens), k, v + self.v[block_index](tokens)], dim=-1)
+
+    @torch.no_grad()
+    def merged_qkv(self, block_index: int, weight: torch.Tensor) -> torch.Tensor:
+        """A copy of a block's ``qkv`` weight that has the updates in it.
+
+        Args:
+            block_index: Number of the block, from 0.
+            weight: The frozen weight, ``3CxC``: queries, keys, values.
+
+        Returns:
+            ``3CxC``; a plain projection with it equals the frozen one followed by `qkv`.
+        """
+        q, k, v = weight.chunk(3)
+        q_update = cast("LowRankUpdate", self.q[block_index])
+        v_update = cast("LowRankUpdate", self.v[block_index])
+        return torch.cat([q + q_update.product(), k, v + v_update.product()])
