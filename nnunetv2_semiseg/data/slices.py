@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -55,11 +55,10 @@ class SliceLayout:
         Raises:
             FileNotFoundError: A domain has no images for training or test.
         """
-        splits: tuple[Split, Split] = ("train", "test")
         return [
             case
             for domain in self._domains(source)
-            for split in splits
+            for split in get_args(Split)
             for case in self._scan_split(domain, split)
         ]
 

@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import SimpleITK as sitk
@@ -72,19 +73,22 @@ class VolumeLayout:
         shutil.copyfile(case.image, image)
 
     def _scan_domain(self, domain: Path) -> list[SourceCase]:
-        train, test = domain / "train", domain / "test"
-        if train.is_dir() or test.is_dir():
-            return [*self._scan_folder(train, domain, "train"), *self._scan_folder(test, domain, "test")]
-        cases = self._scan_folder(domain, domain, "train")
-        held_out = last_fifth([case.stem for case in cases])
+        if any((domain / split).is_dir() for split in get_args(Split)):
+            # releases may number train and test apart: the same name in both is not the same image
+            return [
+                SourceCase(domain.name, f"{split}_{stem}", split, image, masks)
+                for split in get_args(Split)
+                for stem, (image, masks) in self._scan_folder(domain / split).items()
+            ]
+        found = self._scan_folder(domain)
+        held_out = last_fifth(list(found))
         return [
-            SourceCase(case.domain, case.stem, "test", case.image, case.masks)
-            if case.stem in held_out
-            else case
-            for case in cases
+            SourceCase(domain.name, stem, "test" if stem in held_out else "train", image, masks)
+            for stem, (image, masks) in found.items()
         ]
 
-    def _scan_folder(self, folder: Path, domain: Path, split: Split) -> list[SourceCase]:
+    def _scan_folder(self, folder: Path) -> dict[str, tuple[Path, tuple[Path, ...]]]:
+        """Image and masks by the image's name."""
         files = {path.name.removesuffix(ENDING): path for path in sorted(folder.glob(f"[!.]*{ENDING}"))}
         masks = {
             stem[: -len(self.label_suffix)]: path
@@ -100,10 +104,7 @@ class VolumeLayout:
                 raise ValueError(
                     f"{path}: looks like a mask, but masks are named NAME{self.label_suffix}{ENDING}"
                 )
-        return [
-            SourceCase(domain.name, stem, split, path, (masks[stem],) if stem in masks else ())
-            for stem, path in images.items()
-        ]
+        return {stem: (path, (masks[stem],) if stem in masks else ()) for stem, path in images.items()}
 
     def _read_label(self, path: Path, image: sitk.ImageFileReader) -> sitk.Image:
         mask = _read_volume(path)
