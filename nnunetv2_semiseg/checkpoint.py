@@ -1,0 +1,115 @@
+"""Checkpoints: nnU-Net's file with one more key, never half-written.
+
+nnU-Net's checkpoint has no place for teachers, further optimizers or random streams; they travel under
+`COMPANION_KEY`, which nnU-Net ignores.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from nnunetv2_semiseg.methods.base import Method, ScheduledOptimizer
+
+COMPANION_KEY = "semiseg"
+COMPANION_VERSION = 1
+
+
+def save_atomically(checkpoint: dict[str, Any], path: str | Path) -> None:
+    """Write a checkpoint so that a kill at any moment leaves the old file or the new one, whole.
+
+    Args:
+        checkpoint: What `torch.save` takes.
+        path: Target; an existing file is replaced at the end.
+    """
+    temporary = Path(f"{path}.tmp")
+    with temporary.open("wb") as file:
+        torch.save(checkpoint, file)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
+
+
+def companion_state(method: Method, optimizers: list[ScheduledOptimizer], step: int) -> dict[str, Any]:
+    """All that a training needs to go on as if nothing had happened, beyond nnU-Net's own checkpoint.
+
+    Args:
+        method: The method, whose trained state is stored and whose frozen weights are identified.
+        optimizers: The method's optimizers.
+        step: Optimizer steps done.
+    """
+    return {
+        "version": COMPANION_VERSION,
+        "method": method.key,
+        "state": method.trained_state(),
+        "frozen": method.frozen_identity(),
+        "optimizers": {item.name: item.optimizer.state_dict() for item in optimizers},
+        "step": step,
+        "random": _random_state(),
+    }
+
+
+def restore_companion(
+    companion: dict[str, Any] | None, method: Method, optimizers: list[ScheduledOptimizer]
+) -> int:
+    """Put a method and its optimizers back to where a checkpoint was written.
+
+    Args:
+        companion: What `companion_state` gave, as loaded.
+        method: The method, freshly built.
+        optimizers: Its optimizers.
+
+    Returns:
+        Optimizer steps done.
+
+    Raises:
+        ValueError: The checkpoint is of another method, another version or other frozen weights.
+    """
+    if companion is None or companion.get("version") != COMPANION_VERSION:
+        raise ValueError(
+            "the checkpoint to continue from has no state of this package (or of another version of it): "
+            "start anew without --c"
+        )
+    if companion["method"] != method.key:
+        raise ValueError(f"the checkpoint is of the method {companion['method']}, not of {method.key}")
+    for name, identity in method.frozen_identity().items():
+        if companion["frozen"].get(name) != identity:
+            raise ValueError(
+                f"the {name} weights have changed since this training began (SHA-256 was "
+                f"{companion['frozen'].get(name)}, is {identity}): continue with the file it began with"
+            )
+    method.load_trained_state(companion["state"])
+    for item in optimizers:
+        item.optimizer.load_state_dict(companion["optimizers"][item.name])
+    return int(companion["step"])
+
+
+def restore_random_state(companion: dict[str, Any]) -> None:
+    """Put Python's, numpy's and torch's random streams back. The last thing to do before training goes on."""
+    state = companion["random"]
+    random.setstate(state["python"])
+    np.random.set_state(state["numpy"])
+    torch.set_rng_state(state["torch"].cpu())
+    if torch.cuda.is_available() and state["cuda"]:
+        torch.cuda.set_rng_state_all([stream.cpu() for stream in state["cuda"]])
+
+
+def seed_everything(seed: int) -> None:
+    """Start all random streams from one number."""
+    random.seed(seed)
+    np.random.seed(seed)
+    torch.manual_seed(seed)
+
+
+def _random_state() -> dict[str, Any]:
+    return {
+        "python": random.getstate(),
+        "numpy": np.random.get_state(),
+        "torch": torch.get_rng_state(),
+        "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
+    }

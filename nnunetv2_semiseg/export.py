@@ -1,0 +1,157 @@
+"""Further networks of a method as nnU-Net models of their own.
+
+Such a network lives in a model folder with its own trainer class, ``CLASS__PLANS__CONFIGURATION``, beside
+that of the trainer that trained it. nnU-Net predicts with it, ensembles it and zips it like any other model.
+"""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any, ClassVar
+
+import torch
+from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
+
+from nnunetv2_semiseg.checkpoint import COMPANION_KEY, save_atomically
+
+EXPORTED_CHECKPOINTS = ("checkpoint_final.pth", "checkpoint_best.pth")
+"""The checkpoints that are written for exported networks too."""
+
+MODEL_FILES = ("plans.json", "dataset.json", "dataset_fingerprint.json")
+
+
+class nnUNetTrainerExported(nnUNetTrainer):
+    """Base of the trainer classes of exported networks: they predict and validate, but don't train.
+
+    A subclass names the trainer that it comes from and builds the network.
+    """
+
+    trained_with: ClassVar[str]
+    """Class name of the trainer that trains and writes this network."""
+
+    def on_train_start(self) -> None:
+        """Refuse: this network is a result of another training.
+
+        Raises:
+            NotImplementedError: Always.
+        """
+        raise NotImplementedError(
+            f"{type(self).__name__} cannot be trained on its own: it is written by training "
+            f"{self.trained_with}; use -tr {self.trained_with}"
+        )
+
+    def load_checkpoint(self, filename_or_checkpoint: dict[str, Any] | str) -> None:
+        """Load the network's weights; there is no training to go on with."""
+        checkpoint = filename_or_checkpoint
+        if not isinstance(checkpoint, dict):
+            checkpoint = torch.load(checkpoint, map_location="cpu", weights_only=False)
+        self._use_plans_of_the_model()
+        if not self.was_initialized:
+            self.initialize()
+        self.load_weights(checkpoint["network_weights"])
+        self.inference_allowed_mirroring_axes = checkpoint["inference_allowed_mirroring_axes"]
+
+    def load_weights(self, state: dict[str, torch.Tensor]) -> None:
+        """Put weights into the network; `initialize` must have been called."""
+        network = getattr(self.network, "_orig_mod", self.network)
+        network.load_state_dict(state)
+
+    def set_deep_supervision_enabled(self, enabled: bool) -> None:
+        """Nothing to switch: exported networks give one output."""
+
+    def _use_plans_of_the_model(self) -> None:
+        """The plans in the model folder hold the resolved configuration that the network was built with."""
+        plans_file = Path(self.output_folder_base) / "plans.json"
+        if plans_file.is_file():
+            self.plans_manager = type(self.plans_manager)(str(plans_file))
+            self.configuration_manager = self.plans_manager.get_configuration(self.configuration_name)
+
+
+def export_folder(trainer: nnUNetTrainer, trainer_name: str) -> Path:
+    """The model folder of an exported network, beside the one of the trainer that trains it."""
+    folder = Path(trainer.output_folder_base)
+    return folder.with_name(folder.name.replace(type(trainer).__name__, trainer_name, 1))
+
+
+def write_export(
+    trainer: nnUNetTrainer,
+    trainer_name: str,
+    weights: dict[str, torch.Tensor],
+    checkpoint: dict[str, Any],
+    checkpoint_name: str,
+) -> None:
+    """Write an exported network into its model folder.
+
+    Args:
+        trainer: The trainer that trains it, whose model folder has plans, dataset and fingerprint by now.
+        trainer_name: Class name of the network's own trainer.
+        weights: Its self-contained weights.
+        checkpoint: The training's own checkpoint, from which everything else is taken.
+        checkpoint_name: File name, one of `EXPORTED_CHECKPOINTS`.
+    """
+    model = export_folder(trainer, trainer_name)
+    fold = model / Path(trainer.output_folder).name
+    fold.mkdir(parents=True, exist_ok=True)
+    for name in MODEL_FILES:
+        shutil.copyfile(Path(trainer.output_folder_base) / name, model / name)
+    exported = {key: value for key, value in checkpoint.items() if key != COMPANION_KEY}
+    exported.update(
+        network_weights=weights, trainer_name=trainer_name, optimizer_state=None, grad_scaler_state=None
+    )
+    save_atomically(exported, fold / checkpoint_name)
+
+
+def copy_pictures(trainer: nnUNetTrainer, trainer_name: str, names: tuple[str, ...]) -> None:
+    """Show the training's progress beside the exported network too; nnU-Net's zip export wants it."""
+    fold = export_folder(trainer, trainer_name) / Path(trainer.output_folder).name
+    for name in names:
+        source = Path(trainer.output_folder) / name
+        if fold.is_dir() and source.is_file():
+            shutil.copyfile(source, fold / name)
+
+
+def exported_trainers(trainer_class: type[nnUNetTrainer]) -> list[type[nnUNetTrainerExported]]:
+    """Trainer classes of the networks that training with ``trainer_class`` exports."""
+    from nnunetv2_semiseg.methods.discovery import discovered_trainers  # it imports this module
+
+    return [
+        kind
+        for kind in discovered_trainers().values()
+        if issubclass(kind, nnUNetTrainerExported) and kind.trained_with == trainer_class.__name__
+    ]
+
+
+def validation_trainer(
+    trainer: nnUNetTrainer,
+    exported: type[nnUNetTrainerExported],
+    weights: dict[str, torch.Tensor] | None,
+    checkpoint_name: str,
+) -> nnUNetTrainerExported | None:
+    """A trainer of an exported network that is ready for `perform_actual_validation`.
+
+    Args:
+        trainer: The trainer that trains it.
+        exported: The network's own trainer class.
+        weights: Its weights, or None to take them from the checkpoint in its model folder.
+        checkpoint_name: File name of that checkpoint.
+
+    Returns:
+        The trainer; None, after a line in the log, where there is no checkpoint.
+    """
+    file = export_folder(trainer, exported.__name__) / Path(trainer.output_folder).name / checkpoint_name
+    if weights is None and not file.is_file():
+        trainer.print_to_log_file(
+            f"WARNING: {exported.__name__} is not validated, because {file} does not exist; "
+            "train again, or continue the training with --c"
+        )
+        return None
+    plans = {**trainer.plans_manager.plans, "continue_training": False}
+    result = exported(plans, trainer.configuration_name, trainer.fold, trainer.dataset_json, trainer.device)
+    if weights is None:
+        result.load_checkpoint(str(file))
+    else:
+        result.initialize()
+        result.load_weights(weights)
+        result.inference_allowed_mirroring_axes = trainer.inference_allowed_mirroring_axes
+    return result

@@ -1,0 +1,43 @@
+"""SynFoC's consensus and divergence: sharpen where two networks agree, pull together where they don't."""
+
+from __future__ import annotations
+
+import torch
+
+
+def consensus_loss(
+    first: torch.Tensor, first_mask: torch.Tensor, second: torch.Tensor, second_mask: torch.Tensor
+) -> torch.Tensor:
+    """Half the sum of both networks' ``mean(-p log p)`` over the pixels on which they agree.
+
+    The mean is over all of B, C and S; pixels outside the mask count as 0. Each network has its own grid.
+
+    Args:
+        first: Probabilities ``B x C x S1``.
+        first_mask: ``B x 1 x S1``, 1 where both networks have the same class.
+        second: Probabilities ``B x C x S2``.
+        second_mask: ``B x 1 x S2``.
+
+    Returns:
+        A scalar.
+    """
+    return 0.5 * ((_entropy(first) * first_mask).mean() + (_entropy(second) * second_mask).mean())
+
+
+def divergence_loss(first: torch.Tensor, second: torch.Tensor, consensus_mask: torch.Tensor) -> torch.Tensor:
+    """Mean over B, C and S of ``(p - q)²`` outside the consensus mask.
+
+    Args:
+        first: Probabilities ``B x C x S``.
+        second: The same shape.
+        consensus_mask: ``B x 1 x S``, 1 where both networks have the same class.
+
+    Returns:
+        A scalar.
+    """
+    return ((first - second) ** 2 * (1 - consensus_mask)).mean()
+
+
+def _entropy(probabilities: torch.Tensor) -> torch.Tensor:
+    tiny = torch.finfo(probabilities.dtype).tiny
+    return -probabilities * probabilities.clamp_min(tiny).log()

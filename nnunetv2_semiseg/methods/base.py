@@ -1,0 +1,206 @@
+"""What a semi-supervised method is to the trainer.
+
+A method computes named loss terms from a batch and owns every network but the deployed one. It knows no
+files, devices, gradient scalers, ranks or nnU-Net hooks; those are the trainer's.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import torch
+from torch import nn
+
+from nnunetv2_semiseg.batch import SemiSegBatch
+from nnunetv2_semiseg.schedules import Progress
+
+DEPLOYED = "deployed"
+"""Name, among the networks that a loss term trains, of the one that `nnUNetv2_predict` runs."""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What a method may know about the task when it is built.
+
+    Attributes:
+        num_classes: Output channels, background included.
+        in_channels: Channels of an image.
+        patch_size: Spatial shape of a training patch.
+        ignore_label: Label value of unannotated pixels, None where the dataset has none.
+    """
+
+    num_classes: int
+    in_channels: int
+    patch_size: tuple[int, ...]
+    ignore_label: int | None = None
+
+
+@dataclass(frozen=True)
+class BatchSizes:
+    """Samples of one training step."""
+
+    labeled: int
+    unlabeled: int
+
+
+@dataclass(frozen=True)
+class StepContext:
+    """What the trainer lends a method for one step.
+
+    Attributes:
+        network: The deployed network. In training mode it returns a list of logits, full resolution first,
+            where deep supervision is on.
+        supervised_loss: nnU-Net's own loss of that network's output and the labeled targets.
+        progress: Where the training stands.
+    """
+
+    network: nn.Module
+    supervised_loss: Callable[[Any, Any], torch.Tensor]
+    progress: Progress
+
+
+@dataclass(frozen=True)
+class LossTerm:
+    """A scalar loss, its weight in the total, and the networks that its gradient reaches.
+
+    Attributes:
+        value: The unweighted loss, which is what the log shows.
+        trains: Names of the networks: `DEPLOYED` or keys of `Method.trained_networks`.
+        weight: Factor in the total.
+    """
+
+    value: torch.Tensor
+    trains: frozenset[str]
+    weight: float = 1.0
+
+
+@dataclass(frozen=True)
+class StepLosses:
+    """The result of `Method.losses`: named terms, and measures worth watching that train nothing."""
+
+    terms: Mapping[str, LossTerm]
+    measures: Mapping[str, torch.Tensor] = field(default_factory=dict)
+
+    @property
+    def total(self) -> torch.Tensor:
+        """The weighted sum of all terms."""
+        return torch.stack([term.weight * term.value for term in self.terms.values()]).sum()
+
+
+@dataclass(frozen=True)
+class ScheduledOptimizer:
+    """An optimizer of a method's own networks and its learning rate as a function of progress."""
+
+    name: str
+    optimizer: torch.optim.Optimizer
+    learning_rate: Callable[[Progress], float]
+
+
+class Method(nn.Module, ABC):
+    """Base of all methods; a subclass is one paper.
+
+    Teachers and frozen modules stay in evaluation mode whatever `train` is called with.
+    """
+
+    key: ClassVar[str]
+    """Name of the method in the plans, ``semiseg.<key>``."""
+    config_class: ClassVar[type[Any]]
+    """Its configuration dataclass."""
+    default_epochs: ClassVar[int] = 1000
+    """Length of the published training, in epochs of 250 iterations."""
+    dimensions: ClassVar[frozenset[int]] = frozenset({2, 3})
+    """Spatial dimensions of the patches that the method can work on."""
+
+    @classmethod
+    def batch_sizes(cls, config: Any, plans_batch_size: int, num_labeled_cases: int) -> BatchSizes:
+        """Samples a step where the user's configuration names none: the plans' number of each kind."""
+        return BatchSizes(plans_batch_size, plans_batch_size)
+
+    @classmethod
+    def deployed_optimizer(
+        cls, config: Any, parameters: Iterable[nn.Parameter]
+    ) -> torch.optim.Optimizer | None:
+        """An optimizer of constant rate for the deployed network; None: nnU-Net's own, with its schedule."""
+        return None
+
+    @abstractmethod
+    def losses(self, batch: SemiSegBatch, context: StepContext) -> StepLosses:
+        """Loss terms and measures of one step, with gradients."""
+
+    def trained_networks(self) -> dict[str, nn.Module]:
+        """Networks beyond the deployed one that the method's losses train, by name."""
+        return {}
+
+    def teachers(self) -> dict[str, nn.Module]:
+        """Networks that follow others by moving averages and receive no gradient, by name."""
+        return {}
+
+    def frozen_modules(self) -> tuple[nn.Module, ...]:
+        """Modules with fixed weights that are not stored in checkpoints."""
+        return ()
+
+    def frozen_identity(self) -> dict[str, str]:
+        """What identifies the fixed weights, such as a SHA-256; checked when a training is resumed."""
+        return {}
+
+    def optimizers(self) -> list[ScheduledOptimizer]:
+        """Optimizers of `trained_networks`; the trainer asks once and steps them."""
+        return []
+
+    def after_step(self, network: nn.Module, progress: Progress) -> None:
+        """Called after the optimizers' steps, to move the teachers.
+
+        Args:
+            network: The deployed network.
+            progress: As it was in the step, so that the first step is step 0.
+        """
+
+    def exports(self) -> dict[str, Callable[[], dict[str, torch.Tensor]]]:
+        """Further networks worth deploying.
+
+        Returns:
+            For the class name of each one's trainer, a function that gives its self-contained weights as
+            that trainer's `build_network_architecture` takes them.
+        """
+        return {}
+
+    def train(self, mode: bool = True) -> Method:
+        """As in `nn.Module`, but teachers and frozen modules always evaluate."""
+        super().train(mode)
+        for module in (*self.teachers().values(), *self.frozen_modules()):
+            module.eval()
+        return self
+
+    def trained_state(self) -> dict[str, torch.Tensor]:
+        """The state dict without the frozen modules' weights: what a checkpoint stores."""
+        frozen = self._frozen_storage()
+        return {name: value for name, value in self.state_dict().items() if value.data_ptr() not in frozen}
+
+    def load_trained_state(self, state: Mapping[str, torch.Tensor]) -> None:
+        """Put back what `trained_state` gave.
+
+        Raises:
+            ValueError: The state is of another configuration of the method.
+        """
+        expected = self.trained_state()
+        different = sorted(
+            name
+            for name in expected.keys() | state.keys()
+            if name not in expected or name not in state or expected[name].shape != state[name].shape
+        )
+        if different:
+            raise ValueError(
+                f"the checkpoint's state of {self.key} does not fit this configuration "
+                f"(first difference: '{different[0]}'): resume with the settings that it was trained with"
+            )
+        self.load_state_dict(dict(state), strict=False)
+
+    def _frozen_storage(self) -> set[int]:
+        return {
+            tensor.data_ptr()
+            for module in self.frozen_modules()
+            for tensor in (*module.parameters(), *module.buffers())
+        }

@@ -1,0 +1,300 @@
+"""SynFoC: a foundation and a conventional model teach each other on images of mixed domains.
+
+Ma et al., "Steady Progress Beats Stagnation: Mutual Aid of Foundation and Conventional Models in Mixed
+Domain Semi-Supervised Medical Image Segmentation", CVPR 2025. Symbols: U is the conventional model (the
+deployed network), F the foundation model; docs/methods/synfoc.md goes through the equations one by one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass as plain_dataclass
+from typing import Any, ClassVar, Literal
+
+import torch
+from pydantic import Field
+from pydantic.dataclasses import dataclass
+from torch import nn
+
+from nnunetv2_semiseg.batch import SemiSegBatch
+from nnunetv2_semiseg.config import SECTION, STRICT, parse_config
+from nnunetv2_semiseg.export import nnUNetTrainerExported
+from nnunetv2_semiseg.grids import bilinear, nearest, nearest_map
+from nnunetv2_semiseg.losses.confidence import class_map_agreement
+from nnunetv2_semiseg.losses.consensus import consensus_loss, divergence_loss
+from nnunetv2_semiseg.losses.segmentation import masked_seg_loss, seg_loss
+from nnunetv2_semiseg.methods.base import (
+    DEPLOYED,
+    BatchSizes,
+    LossTerm,
+    Method,
+    ScheduledOptimizer,
+    Setting,
+    StepContext,
+    StepLosses,
+)
+from nnunetv2_semiseg.mixing import draw_cutmix_boxes, partners, paste
+from nnunetv2_semiseg.networks.ema import ema_decay, ema_update, make_teacher
+from nnunetv2_semiseg.networks.foundation import build_foundation, foundation_identity
+from nnunetv2_semiseg.networks.foundation_config import FoundationConfig
+from nnunetv2_semiseg.networks.outputs import full_resolution, split_batch, without_deep_supervision
+from nnunetv2_semiseg.networks.segmentation_export import DeployedSemanticSam, deployed_state
+from nnunetv2_semiseg.schedules import Progress, linear_warmup, sigmoid_ramp
+from nnunetv2_semiseg.trainer import nnUNetTrainerSemiSeg
+
+FOUNDATION = "foundation"
+"""Name of the foundation student among the trained networks."""
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT)
+class SynFoCConfig:
+    """Hyper-parameters of SynFoC; the defaults are the paper's."""
+
+    foundation: FoundationConfig = Field(default_factory=FoundationConfig)
+    threshold: float = Field(0.95, gt=0, lt=1, description="τ: a pseudo-label above it is trusted")
+    ema_decay: float = Field(0.99, ge=0, lt=1, description="decay of both teachers")
+    foundation_learning_rate: float = Field(1.2e-4, gt=0, description="of AdamW, after the warm-up")
+    foundation_weight_decay: float = Field(0.1, ge=0)
+    foundation_warmup_steps: int = Field(250, ge=0, description="at most 10 % of the training")
+    network_optimizer: Literal["nnunet", "paper"] = Field(
+        "nnunet", description="nnunet: SGD 0.01 with poly schedule; paper: SGD 0.03, constant"
+    )
+    mask_background_dice: bool = Field(
+        True, description="false: the Dice of the background ignores the confidence mask (released code)"
+    )
+
+
+@plain_dataclass(frozen=True)
+class _Labels:
+    """Class maps ``B x S`` and where they may be trusted, ``B x S`` bool, on both models' grids."""
+
+    patch: torch.Tensor
+    patch_mask: torch.Tensor
+    grid: torch.Tensor
+    grid_mask: torch.Tensor
+
+
+class SynFoC(Method):
+    """Two students and their EMA teachers; the steps are numbered as in docs/methods/synfoc.md."""
+
+    key: ClassVar[str] = "synfoc"
+    config_class: ClassVar[type[Any]] = SynFoCConfig
+    default_epochs: ClassVar[int] = 240
+    dimensions: ClassVar[frozenset[int]] = frozenset({2})
+
+    def __init__(self, config: SynFoCConfig, setting: Setting, network: nn.Module) -> None:
+        """Build the foundation model and both teachers.
+
+        Args:
+            config: Hyper-parameters.
+            setting: The task.
+            network: The deployed network, of which the conventional teacher starts as a copy.
+
+        Raises:
+            ValueError: There is no usable foundation checkpoint.
+        """
+        super().__init__()
+        self.config, self.setting = config, setting
+        self.network_teacher = without_deep_supervision(make_teacher(network))
+        self.foundation = build_foundation(
+            config.foundation, setting.in_channels, setting.num_classes, f"{self.key}.foundation"
+        )
+        self.foundation_teacher = self.foundation.teacher()
+        # once: hashing a checkpoint takes seconds
+        self._identity = foundation_identity(config.foundation)["sha256"]
+        self.train()
+
+    @classmethod
+    def batch_sizes(cls, config: SynFoCConfig, plans_batch_size: int, num_labeled_cases: int) -> BatchSizes:
+        """The paper's 4 + 4 samples, 2 + 2 for fewer than 8 labeled images."""
+        return BatchSizes(2, 2) if num_labeled_cases < 8 else BatchSizes(4, 4)
+
+    @classmethod
+    def deployed_optimizer(
+        cls, config: SynFoCConfig, parameters: Iterable[nn.Parameter]
+    ) -> torch.optim.Optimizer | None:
+        """The paper's SGD where the configuration asks for it."""
+        if config.network_optimizer == "nnunet":
+            return None
+        return torch.optim.SGD(parameters, lr=0.03, momentum=0.9, weight_decay=1e-4)
+
+    def trained_networks(self) -> dict[str, nn.Module]:
+        """The foundation student."""
+        return {FOUNDATION: self.foundation}
+
+    def teachers(self) -> dict[str, nn.Module]:
+        """Both moving averages."""
+        return {"network_teacher": self.network_teacher, "foundation_teacher": self.foundation_teacher}
+
+    def frozen_modules(self) -> tuple[nn.Module, ...]:
+        """The image encoder, which both foundation models share."""
+        return (self.foundation.encoder,)
+
+    def frozen_identity(self) -> dict[str, str]:
+        """SHA-256 of the foundation checkpoint."""
+        return {FOUNDATION: self._identity}
+
+    def optimizers(self) -> list[ScheduledOptimizer]:
+        """AdamW of the foundation student, warmed up linearly and constant from there."""
+        config = self.config
+        optimizer = torch.optim.AdamW(
+            self.foundation.parameters_to_train(),
+            lr=config.foundation_learning_rate,
+            weight_decay=config.foundation_weight_decay,
+        )
+
+        def learning_rate(progress: Progress) -> float:
+            return config.foundation_learning_rate * linear_warmup(progress, config.foundation_warmup_steps)
+
+        return [ScheduledOptimizer(FOUNDATION, optimizer, learning_rate)]
+
+    def after_step(self, network: nn.Module, progress: Progress) -> None:
+        """Both teachers follow their students (the foundation's LoRA, decoder and prompt encoder only)."""
+        decay = ema_decay(progress.step, self.config.ema_decay)
+        ema_update(self.network_teacher, network, decay)
+        ema_update(self.foundation_teacher.trained, self.foundation.trained, decay)
+
+    def exports(self) -> dict[str, Callable[[], dict[str, torch.Tensor]]]:
+        """The foundation student with LoRA merged in."""
+        return {"nnUNetTrainerSynFoCFoundation": lambda: deployed_state(self.foundation)}
+
+    def losses(self, batch: SemiSegBatch, context: StepContext) -> StepLosses:
+        """One step of SynFoC.
+
+        Args:
+            batch: 2D patches.
+            context: The deployed network, its supervised loss and the progress.
+
+        Returns:
+            Six terms and the measures ``alpha``, ``self_confidence``, ``mutual_confidence``,
+            ``confident_share`` and ``foundation_confident_share``, each a mean over the unlabeled samples.
+        """
+        pseudo, measures = self._pseudo_labels(batch.unlabeled_weak, context.network)
+        labeled = self._true_labels(batch.labeled_targets[0])
+        mixed_images, mixed = self._mix(batch, labeled, pseudo)
+
+        # One pass for both halves: instance norm keeps samples apart.
+        images, num_labeled = torch.cat([batch.labeled_images, mixed_images]), len(batch.labeled_images)
+        network_labeled, network_mixed = split_batch(context.network(images), num_labeled)
+        foundation_labeled, foundation_mixed = split_batch(self.foundation(images), num_labeled)
+        terms = {
+            "supervised": LossTerm(
+                context.supervised_loss(network_labeled, batch.labeled_targets), frozenset({DEPLOYED})
+            ),
+            "supervised_foundation": LossTerm(
+                seg_loss(foundation_labeled, labeled.grid, labeled.grid_mask), frozenset({FOUNDATION})
+            ),
+            **self._unsupervised_terms(
+                full_resolution(network_mixed), foundation_mixed, mixed, sigmoid_ramp(context.progress)
+            ),
+        }
+        return StepLosses(terms, measures)
+
+    @torch.no_grad()
+    def _pseudo_labels(
+        self, images: torch.Tensor, network: nn.Module
+    ) -> tuple[_Labels, dict[str, torch.Tensor]]:
+        """Steps 1 to 3: the teachers' ensemble, weighted by how far it can be trusted."""
+        classes, size, grid = self.setting.num_classes, images.shape[2:], self.foundation.grid_size
+        network_teacher = full_resolution(self.network_teacher(images)).softmax(1)
+        foundation_teacher = self.foundation_teacher(images).softmax(1)
+        student_map = full_resolution(network(images)).argmax(1)
+        teacher_map = network_teacher.argmax(1)
+
+        self_confidence = class_map_agreement(student_map, teacher_map, classes)
+        mutual_confidence = class_map_agreement(
+            nearest_map(teacher_map, grid), foundation_teacher.argmax(1), classes
+        )
+        alpha = self_confidence * mutual_confidence
+        weight = alpha[:, None, None, None]
+        ensemble = weight * network_teacher + (1 - weight) * bilinear(foundation_teacher, size)
+        pseudo = _Labels(*self._trusted(ensemble), *self._trusted(bilinear(ensemble, grid)))
+        measures = {
+            "alpha": alpha.mean(),
+            "self_confidence": self_confidence.mean(),
+            "mutual_confidence": mutual_confidence.mean(),
+            "confident_share": pseudo.patch_mask.float().mean(),
+            "foundation_confident_share": pseudo.grid_mask.float().mean(),
+        }
+        return pseudo, measures
+
+    def _trusted(self, probabilities: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """The most probable class of each pixel and whether its probability is above τ."""
+        confidence, labels = probabilities.max(1)
+        return labels, confidence > self.config.threshold
+
+    def _true_labels(self, target: torch.Tensor) -> _Labels:
+        """Targets ``L x 1 x S``; pixels with the ignore label get class 0 and no trust."""
+        labels, grid = target[:, 0].long(), self.foundation.grid_size
+        annotated = torch.ones_like(labels, dtype=torch.bool)
+        if self.setting.ignore_label is not None:
+            annotated = labels != self.setting.ignore_label
+            labels = labels * annotated
+        return _Labels(labels, annotated, nearest_map(labels, grid), nearest_map(annotated, grid))
+
+    def _mix(self, batch: SemiSegBatch, labeled: _Labels, pseudo: _Labels) -> tuple[torch.Tensor, _Labels]:
+        """Step 4: a box of each labeled image, with its true label, pasted into the strong view."""
+        strong, grid = batch.unlabeled_strong, self.foundation.grid_size
+        count, (height, width) = len(strong), strong.shape[2:]
+        box = draw_cutmix_boxes(count, (height, width)).to(strong.device)
+        image = paste(partners(batch.labeled_images, count), strong, box)
+        patch_box, grid_box = box[:, 0], nearest(box, grid)[:, 0]
+        mixed = _Labels(
+            paste(partners(labeled.patch, count), pseudo.patch, patch_box),
+            paste(partners(labeled.patch_mask, count), pseudo.patch_mask, patch_box),
+            paste(partners(labeled.grid, count), pseudo.grid, grid_box),
+            paste(partners(labeled.grid_mask, count), pseudo.grid_mask, grid_box),
+        )
+        return image, mixed
+
+    def _unsupervised_terms(
+        self, network_logits: torch.Tensor, foundation_logits: torch.Tensor, mixed: _Labels, ramp: float
+    ) -> dict[str, LossTerm]:
+        """Steps 5 and 6: pseudo-labels for both students, consensus and divergence between them."""
+        size, grid = network_logits.shape[2:], foundation_logits.shape[2:]
+        network, foundation = network_logits.softmax(1), foundation_logits.softmax(1)
+        foundation_on_patch = nearest(foundation, size)
+        agree = (network.argmax(1) == foundation_on_patch.argmax(1))[:, None].to(network.dtype)
+        whole = self.config.mask_background_dice
+        both = frozenset({DEPLOYED, FOUNDATION})
+        return {
+            "unsupervised": LossTerm(
+                masked_seg_loss(network_logits, mixed.patch, mixed.patch_mask, whole),
+                frozenset({DEPLOYED}),
+                ramp,
+            ),
+            "unsupervised_foundation": LossTerm(
+                masked_seg_loss(foundation_logits, mixed.grid, mixed.grid_mask, whole),
+                frozenset({FOUNDATION}),
+                ramp,
+            ),
+            "consensus": LossTerm(
+                consensus_loss(network, agree, foundation, nearest(agree, grid)), both, ramp
+            ),
+            "divergence": LossTerm(divergence_loss(network, foundation_on_patch, agree), both, ramp),
+        }
+
+
+class nnUNetTrainerSynFoC(nnUNetTrainerSemiSeg):
+    """Trains SynFoC and deploys its conventional student."""
+
+    method_class = SynFoC
+
+
+class nnUNetTrainerSynFoCFoundation(nnUNetTrainerExported):
+    """Deploys SynFoC's foundation student, whose LoRA is merged in; needs no foundation checkpoint."""
+
+    trained_with = "nnUNetTrainerSynFoC"
+
+    @staticmethod
+    def build_network_architecture(
+        plans_manager: Any,
+        configuration_manager: Any,
+        num_input_channels: int,
+        num_output_channels: int,
+        enable_deep_supervision: bool = True,
+    ) -> nn.Module:
+        """The foundation model of the resolved configuration in the model folder's plans."""
+        section = configuration_manager.configuration[SECTION][SynFoC.key]
+        config = parse_config(SynFoCConfig, section, f"plans.json, {SECTION}.{SynFoC.key}")
+        return DeployedSemanticSam(config.foundation, num_input_channels, num_output_channels)

@@ -1,0 +1,28 @@
+"""Deep supervision: what a network gives back beside its full-resolution logits."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import nn
+
+
+def full_resolution(output: Any) -> torch.Tensor:
+    """The full-resolution logits of an output: the tensor itself, or the first of deep supervision's list."""
+    return output[0] if isinstance(output, list | tuple) else output
+
+
+def split_batch(output: Any, first: int) -> tuple[Any, Any]:
+    """The outputs of the first samples of a batch and of the others, in the form of ``output``."""
+    if isinstance(output, list | tuple):
+        return [level[:first] for level in output], [level[first:] for level in output]
+    return output[:first], output[first:]
+
+
+def without_deep_supervision(network: nn.Module) -> nn.Module:
+    """Switch a network's lower outputs off, where it has such a switch; returns the network."""
+    decoder = getattr(network, "decoder", None)
+    if hasattr(decoder, "deep_supervision"):
+        decoder.deep_supervision = False  # type: ignore[union-attr]
+    return network

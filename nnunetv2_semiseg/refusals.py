@@ -1,0 +1,55 @@
+"""What cannot be trained is refused before a folder is made."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
+from torch import distributed as dist
+
+from nnunetv2_semiseg.methods.base import Method
+
+
+def refuse_unsupported(
+    method_class: type[Method], plans: dict[str, Any], configuration: str, dataset_json: Mapping[str, Any]
+) -> None:
+    """Check that a method can be trained on a dataset in a configuration.
+
+    Args:
+        method_class: The method.
+        plans: Content of the plans file.
+        configuration: Name of a configuration in it.
+        dataset_json: Content of dataset.json.
+
+    Raises:
+        NotImplementedError: Region labels, a cascade, several GPUs, or a patch of the wrong dimension.
+    """
+    manager = PlansManager(plans)
+    chosen = manager.get_configuration(configuration)
+    dataset = manager.dataset_name
+    if manager.get_label_manager(dataset_json).has_regions:
+        raise NotImplementedError(
+            f"{dataset} has region-based labels, which {method_class.key} does not support: pseudo-labels "
+            "need classes that exclude each other; define 'labels' in dataset.json as plain integers"
+        )
+    if chosen.previous_stage_name is not None:
+        raise NotImplementedError(
+            f"configuration '{configuration}' is the second stage of a cascade, which {method_class.key} "
+            "does not support: unlabeled images have no first-stage segmentation; use 3d_fullres or 2d"
+        )
+    dimension = len(chosen.patch_size)
+    if dimension not in method_class.dimensions:
+        raise NotImplementedError(
+            f"{method_class.key} works on {_spoken(method_class.dimensions)} patches and configuration "
+            f"'{configuration}' has {dimension}D ones: train in the 2d configuration, which takes volumes "
+            "slice by slice"
+        )
+    if dist.is_available() and dist.is_initialized():
+        raise NotImplementedError(
+            "training on several GPUs is not supported by this version: leave -num_gpus away"
+        )
+
+
+def _spoken(dimensions: frozenset[int]) -> str:
+    return " and ".join(f"{dimension}D" for dimension in sorted(dimensions))

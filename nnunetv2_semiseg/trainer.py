@@ -1,0 +1,319 @@
+"""The one class that knows nnU-Net's training hooks."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import Any, ClassVar
+
+import torch
+from nnunetv2.training.lr_scheduler.polylr import PolyLRScheduler
+from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
+from nnunetv2.utilities.helpers import dummy_context
+from torch import autocast, nn
+
+from nnunetv2_semiseg import checkpoint as checkpoints
+from nnunetv2_semiseg import training_log
+from nnunetv2_semiseg.batch import SemiSegBatch
+from nnunetv2_semiseg.config import SECTION
+from nnunetv2_semiseg.data.labeled_check import check_labeled_matches_plans
+from nnunetv2_semiseg.data.loader import PairedLoader, build_unlabeled_loader
+from nnunetv2_semiseg.data.unlabeled import UnlabeledData, preprocess_unlabeled
+from nnunetv2_semiseg.data.views import build_two_view_transform
+from nnunetv2_semiseg.export import (
+    EXPORTED_CHECKPOINTS,
+    copy_pictures,
+    exported_trainers,
+    validation_trainer,
+    write_export,
+)
+from nnunetv2_semiseg.methods.base import Method, ScheduledOptimizer, Setting, StepContext
+from nnunetv2_semiseg.methods.resolve import resolve_config
+from nnunetv2_semiseg.refusals import refuse_unsupported
+from nnunetv2_semiseg.schedules import Progress
+
+GRADIENT_CLIP_NORM = 12
+"""nnU-Net's bound on the norm of the gradient, here of each optimizer's parameters."""
+
+
+class nnUNetTrainerSemiSeg(nnUNetTrainer):
+    """nnU-Net's trainer with unlabeled images; a subclass names the method.
+
+    The deployed network, its loss on labeled images, their augmentation and the validation are nnU-Net's.
+    """
+
+    method_class: ClassVar[type[Method]]
+    method: Method
+    """Built at the start of a training; validation alone does without it."""
+
+    def __init__(
+        self,
+        plans: dict[str, Any],
+        configuration: str,
+        fold: int | str,
+        dataset_json: dict[str, Any],
+        device: torch.device = torch.device("cuda"),  # noqa: B008  # nnU-Net's signature
+    ) -> None:
+        """Resolve the configuration and set nnU-Net's lengths by it; the arguments are nnU-Net's.
+
+        Raises:
+            NotImplementedError: The labels or the configuration are of a kind that the method can't do.
+            ValueError: The plans hold an unknown or impossible hyper-parameter.
+        """
+        refuse_unsupported(self.method_class, plans, configuration, dataset_json)
+        self.resolved = resolve_config(plans, configuration, self.method_class)
+        super().__init__(plans, configuration, fold, dataset_json, device)
+        training = self.resolved.training
+        self.num_epochs = training.epochs
+        self.num_iterations_per_epoch = training.iterations_per_epoch
+        self.num_val_iterations_per_epoch = training.validation_iterations_per_epoch
+        self.save_every = training.save_every
+        self._optimizers: list[ScheduledOptimizer] = []
+        self._step = 0
+        self._companion: dict[str, Any] | None = None
+        self._resumed = False
+        self._validated_checkpoint = EXPORTED_CHECKPOINTS[0]
+
+    # ------------------------------------------------------------------ building
+
+    def initialize(self) -> None:
+        """nnU-Net's initialisation, from the configured seed if there is one."""
+        if self.resolved.training.seed is not None:
+            checkpoints.seed_everything(self.resolved.training.seed)
+        super().initialize()
+
+    def configure_optimizers(self) -> tuple[torch.optim.Optimizer, Any]:
+        """nnU-Net's optimizer and schedule, unless the method brings its own for the deployed network."""
+        own = self.method_class.deployed_optimizer(self.resolved.method, self.network.parameters())
+        if own is None:
+            return super().configure_optimizers()
+        return own, PolyLRScheduler(own, own.param_groups[0]["lr"], self.num_epochs, exponent=0)
+
+    def _set_batch_size_and_oversample(self) -> None:
+        """The labeled batch size takes the place of the plans'; the unlabeled one goes along."""
+        super()._set_batch_size_and_oversample()
+        num_labeled = len(self.do_split()[0])
+        training = self.resolved.training
+        own = self.method_class.batch_sizes(self.resolved.method, self.batch_size, num_labeled)
+        self.batch_size = training.labeled_batch_size or own.labeled
+        self.unlabeled_batch_size = training.unlabeled_batch_size or own.unlabeled
+
+    def _build_method(self) -> None:
+        """Build the method around the network as it is now (pretrained or resumed weights included)."""
+        setting = Setting(
+            num_classes=self.label_manager.num_segmentation_heads,
+            in_channels=self.num_input_channels,
+            patch_size=tuple(self.configuration_manager.patch_size),
+            ignore_label=self.label_manager.ignore_label,
+        )
+        self.method = self.method_class(self.resolved.method, setting, self.network).to(self.device)
+        self._optimizers = self.method.optimizers()
+
+    def get_dataloaders(self) -> tuple[PairedLoader, Any]:
+        """nnU-Net's loaders, the one for training paired with one for unlabeled images."""
+        labeled, validation = super().get_dataloaders()
+        source = getattr(labeled, "data_loader", None) or labeled.generator
+        if self.resolved.training.seed is not None:
+            _make_reproducible(source.transforms)
+        initial_patch_size = source.patch_size[1:] if source.patch_size_was_2d else source.patch_size
+        unlabeled = build_unlabeled_loader(
+            self._unlabeled,
+            self.unlabeled_batch_size,
+            initial_patch_size,
+            self.configuration_manager.patch_size,
+            self.label_manager,
+            build_two_view_transform(source.transforms, self.resolved.training.views),
+            self.device,
+        )
+        return PairedLoader(labeled, unlabeled), validation
+
+    # ------------------------------------------------------------------ training
+
+    def on_train_start(self) -> None:
+        """Build the method, preprocess unlabeled images where needed, and go on where a checkpoint ended."""
+        if not self.was_initialized:
+            self.initialize()
+        # first of all, so that missing foundation weights don't show after an hour of preprocessing
+        self._build_method()
+        check_labeled_matches_plans(
+            self.plans_manager.dataset_name, self.configuration_name, self.plans_manager
+        )
+        self._unlabeled: UnlabeledData = preprocess_unlabeled(
+            self.plans_manager.dataset_name,
+            self.plans_manager,
+            self.configuration_manager,
+            self.dataset_json,
+            log=self.print_to_log_file,
+        )
+        self._write_resolved_config()
+        super().on_train_start()
+        self.print_to_log_file(
+            f"{self.method_class.key}: {self.batch_size} labeled and {self.unlabeled_batch_size} unlabeled "
+            f"samples a step, {len(self._unlabeled.cases)} unlabeled cases"
+        )
+        if self._resumed:
+            self._step = checkpoints.restore_companion(self._companion, self.method, self._optimizers)
+            checkpoints.restore_random_state(self._companion)
+            self._companion = None
+
+    def _write_resolved_config(self) -> None:
+        """Put the resolved configuration into the plans that go into the model folder."""
+        section = self.resolved.section(self.method_class.key)
+        section.update(labeled_batch_size=self.batch_size, unlabeled_batch_size=self.unlabeled_batch_size)
+        self.plans_manager.plans["configurations"][self.configuration_name][SECTION] = section
+        self.configuration_manager.configuration[SECTION] = section
+        self.print_to_log_file(f"{SECTION}: {section}", also_print_to_console=False)
+
+    def on_train_epoch_start(self) -> None:
+        """Set the networks' modes; nnU-Net sets the deployed network's learning rate."""
+        super().on_train_epoch_start()
+        self.method.train()
+
+    def train_step(self, batch: SemiSegBatch) -> dict[str, torch.Tensor]:
+        """One optimizer step of every optimizer.
+
+        Args:
+            batch: From the paired loader.
+
+        Returns:
+            Total, terms and measures as detached scalars on the device; they are fetched once an epoch.
+        """
+        batch = batch.to(self.device)
+        progress = Progress(self._step, self.num_epochs * self.num_iterations_per_epoch)
+        self._set_learning_rates(progress)
+        for optimizer in self._all_optimizers():
+            optimizer.zero_grad(set_to_none=True)
+        # as in nnU-Net: autocast on CUDA only
+        with autocast("cuda") if self.device.type == "cuda" else dummy_context():
+            losses = self.method.losses(batch, StepContext(self.network, self._supervised_loss, progress))
+            total = losses.total
+        self._backward_and_step(total)
+        self.method.after_step(self.network, progress)
+        self._step += 1
+        values = {"loss": total}
+        values.update({training_log.LOSS + name: term.value for name, term in losses.terms.items()})
+        values.update({training_log.MEASURE + name: value for name, value in losses.measures.items()})
+        return {name: value.detach() for name, value in values.items()}
+
+    def _supervised_loss(self, output: Any, targets: tuple[torch.Tensor, ...]) -> torch.Tensor:
+        """nnU-Net's loss, with deep supervision where the network gives several outputs."""
+        if isinstance(output, list | tuple):
+            return self.loss(output, list(targets))
+        return self.loss(output, targets[0])
+
+    def _set_learning_rates(self, progress: Progress) -> None:
+        for item in self._optimizers:
+            for group in item.optimizer.param_groups:
+                group["lr"] = item.learning_rate(progress)
+
+    def _all_optimizers(self) -> list[torch.optim.Optimizer]:
+        return [self.optimizer, *(item.optimizer for item in self._optimizers)]
+
+    def _backward_and_step(self, total: torch.Tensor) -> None:
+        optimizers, scaler = self._all_optimizers(), self.grad_scaler
+        (total if scaler is None else scaler.scale(total)).backward()
+        for optimizer in optimizers:
+            if scaler is not None:
+                scaler.unscale_(optimizer)
+            parameters = [p for group in optimizer.param_groups for p in group["params"]]
+            nn.utils.clip_grad_norm_(parameters, GRADIENT_CLIP_NORM)
+            if scaler is None:
+                optimizer.step()
+            else:
+                scaler.step(optimizer)
+        if scaler is not None:
+            scaler.update()
+
+    def on_train_epoch_end(self, train_outputs: list[dict[str, torch.Tensor]]) -> None:
+        """Log the epoch's means of the total, the terms and the measures, and all learning rates."""
+        means = training_log.epoch_means(train_outputs)
+        self.logger.log("train_losses", means.pop("loss"), self.current_epoch)
+        means[training_log.RATE + "network"] = self.optimizer.param_groups[0]["lr"]
+        for item in self._optimizers:
+            means[training_log.RATE + item.name] = item.optimizer.param_groups[0]["lr"]
+        training_log.log_values(self.logger, means, self.current_epoch)
+        for line in training_log.log_lines(means):
+            self.print_to_log_file(line)
+
+    def on_epoch_end(self) -> None:
+        """nnU-Net's end of an epoch and the plot of terms, measures and learning rates."""
+        super().on_epoch_end()
+        self._plot()
+
+    def on_train_end(self) -> None:
+        """nnU-Net's end of a training; shuts the loaders down."""
+        super().on_train_end()
+        self._plot()
+        self.dataloader_train.finish()
+        self._validated_checkpoint = EXPORTED_CHECKPOINTS[0]
+
+    def _plot(self) -> None:
+        if self.local_rank == 0:
+            training_log.plot_progress(self.logger, self.output_folder)
+            for exported in exported_trainers(type(self)):
+                copy_pictures(self, exported.__name__, ("progress.png", training_log.PLOT_FILE))
+
+    # ------------------------------------------------------------------ checkpoints and validation
+
+    def save_checkpoint(self, filename: str) -> None:
+        """nnU-Net's checkpoint with the companion state, and the exported networks' beside it.
+
+        Args:
+            filename: Target; replaced in one move.
+        """
+        if self.local_rank != 0 or self.disable_checkpointing:
+            super().save_checkpoint(filename)
+            return
+        # nnU-Net owns the content: let it write into memory and add our key
+        buffer = io.BytesIO()
+        super().save_checkpoint(buffer)
+        buffer.seek(0)
+        checkpoint = torch.load(buffer, map_location="cpu", weights_only=False)
+        checkpoint[checkpoints.COMPANION_KEY] = checkpoints.companion_state(
+            self.method, self._optimizers, self._step
+        )
+        checkpoints.save_atomically(checkpoint, filename)
+        if Path(filename).name in EXPORTED_CHECKPOINTS:
+            for name, weights in self.method.exports().items():
+                write_export(self, name, weights(), checkpoint, Path(filename).name)
+
+    def load_checkpoint(self, filename_or_checkpoint: dict[str, Any] | str) -> None:
+        """Load nnU-Net's part now and keep the method's for `on_train_start`.
+
+        Validation needs no method, and so no foundation weights.
+        """
+        checkpoint = filename_or_checkpoint
+        if isinstance(checkpoint, str):
+            name = Path(checkpoint).name
+            self._validated_checkpoint = name if name in EXPORTED_CHECKPOINTS else EXPORTED_CHECKPOINTS[0]
+            checkpoint = torch.load(checkpoint, map_location="cpu", weights_only=False)
+        super().load_checkpoint(checkpoint)
+        self._companion = checkpoint.get(checkpoints.COMPANION_KEY)
+        self._resumed = True
+
+    def perform_actual_validation(self, save_probabilities: bool = False) -> None:
+        """nnU-Net's validation of the deployed network, then of every exported one.
+
+        Args:
+            save_probabilities: Also store the probabilities (``--npz``).
+        """
+        super().perform_actual_validation(save_probabilities)
+        for exported in exported_trainers(type(self)):
+            weights = self._weights_in_memory(exported.__name__)
+            trainer = validation_trainer(self, exported, weights, self._validated_checkpoint)
+            if trainer is not None:
+                trainer.perform_actual_validation(save_probabilities)
+
+    def _weights_in_memory(self, export_name: str) -> dict[str, torch.Tensor] | None:
+        """With ``--disable_checkpointing`` there is no file to validate from."""
+        if self.disable_checkpointing and hasattr(self, "method"):
+            return self.method.exports()[export_name]()
+        return None
+
+
+def _make_reproducible(transforms: Any) -> None:
+    """Let blur transforms choose their algorithm by size instead of by timing both."""
+    for transform in getattr(transforms, "transforms", []):
+        blur = getattr(transform, "transform", transform)
+        if hasattr(blur, "benchmark"):
+            blur.benchmark = False

@@ -1,0 +1,83 @@
+"""Loss terms, measures and learning rates: means of an epoch, lines of the log, and a plot."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import matplotlib.pyplot as plt
+import torch
+
+PREFIX = "semiseg/"
+"""Of this package's keys in nnU-Net's logger."""
+
+LOSS, MEASURE, RATE = f"{PREFIX}loss/", f"{PREFIX}measure/", f"{PREFIX}lr/"
+PLOT_FILE = "progress_semiseg.png"
+
+
+def epoch_means(steps: Sequence[Mapping[str, torch.Tensor]]) -> dict[str, float]:
+    """Mean of each value over the steps of an epoch that have it; one transfer from the device for all."""
+    names = list(dict.fromkeys(name for step in steps for name in step))
+    if not names:
+        return {}
+    means = [torch.stack([step[name] for step in steps if name in step]).float().mean() for name in names]
+    return dict(zip(names, torch.stack(means).tolist(), strict=True))
+
+
+def log_values(logger: Any, values: Mapping[str, float], epoch: int) -> None:
+    """Give values to nnU-Net's logger under keys that it doesn't know yet.
+
+    Args:
+        logger: nnU-Net's `MetaLogger`.
+        values: By key, with one of this module's prefixes.
+        epoch: The current epoch.
+    """
+    known = logger.local_logger.my_fantastic_logging
+    ours = {key for key in known if key.startswith(PREFIX)}
+    for key in sorted(ours | values.keys()):
+        # nnU-Net's plot takes the shortest list for the number of epochs: every key gets a value each epoch.
+        history = known.setdefault(key, [])
+        history.extend([math.nan] * (epoch - len(history)))
+        logger.log(key, values.get(key, math.nan), epoch)
+
+
+def log_lines(values: Mapping[str, float]) -> list[str]:
+    """The values as lines for the text log: loss terms, measures, learning rates."""
+    lines = []
+    for title, prefix in (("Loss terms", LOSS), ("Measures", MEASURE), ("Learning rates", RATE)):
+        shown = [
+            f"{key.removeprefix(prefix)} {value:.4g}"
+            for key, value in values.items()
+            if key.startswith(prefix)
+        ]
+        if shown:
+            lines.append(f"{title}: {', '.join(shown)}")
+    return lines
+
+
+def plot_progress(logger: Any, folder: str | Path) -> None:
+    """Write `PLOT_FILE` beside nnU-Net's progress.png: loss terms, measures and learning rates by epoch.
+
+    Args:
+        logger: nnU-Net's `MetaLogger`.
+        folder: The fold's output folder.
+    """
+    history = logger.local_logger.my_fantastic_logging
+    panels = (
+        ("loss (unweighted)", LOSS, "linear"),
+        ("measure", MEASURE, "linear"),
+        ("learning rate", RATE, "log"),
+    )
+    with plt.rc_context({"font.size": 14, "axes.grid": True}):
+        figure, axes = plt.subplots(len(panels), 1, figsize=(12, 18), sharex=True)
+        for axis, (title, prefix, scale) in zip(axes, panels, strict=True):
+            for key in sorted(key for key in history if key.startswith(prefix)):
+                axis.plot(history[key], label=key.removeprefix(prefix), linewidth=2, marker=".")
+            axis.set(ylabel=title, yscale=scale)
+            if axis.lines:
+                axis.legend(loc="center left", bbox_to_anchor=(1, 0.5))
+        axes[-1].set_xlabel("epoch")
+        figure.savefig(Path(folder) / PLOT_FILE, bbox_inches="tight", dpi=80)
+        plt.close(figure)
