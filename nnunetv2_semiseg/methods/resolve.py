@@ -42,19 +42,50 @@ def resolve_config(
         ValueError: A key is unknown or a value out of range; the message lists what is valid.
     """
     section = merged_section(plans, configuration)
-    where = f"configuration '{configuration}', {SECTION}"
-    methods = discovered_methods()
-    fields = [field.name for field in dataclasses.fields(TrainingConfig)]
-    unknown = [key for key in section if key not in fields and key not in methods]
-    if unknown:
-        raise ValueError(
-            f"{where}: unknown key '{unknown[0]}'; valid keys are {', '.join([*fields, *methods])}"
-        )
-    training = {"epochs": method_class.default_epochs}
-    training.update({key: value for key, value in section.items() if key in fields})
+    where = _where(configuration)
+    _refuse_unknown(section, where)
+    training = {"epochs": method_class.default_epochs, **_training_values(section)}
     return ResolvedConfig(
-        parse_config(TrainingConfig, training, where),
-        parse_config(
-            method_class.config_class, section.get(method_class.key, {}), f"{where}.{method_class.key}"
-        ),
+        parse_config(TrainingConfig, training, where), _method_config(section, method_class, where)
     )
+
+
+def check_section(plans: Mapping[str, Any], configuration: str) -> None:
+    """Check all hyper-parameters that a configuration has, of every method that it names.
+
+    Raises:
+        ValueError: A key is unknown or a value out of range; the message lists what is valid.
+    """
+    section = merged_section(plans, configuration)
+    where = _where(configuration)
+    _refuse_unknown(section, where)
+    parse_config(TrainingConfig, _training_values(section), where)
+    for key, method_class in discovered_methods().items():
+        if key in section:
+            _method_config(section, method_class, where)
+
+
+def _where(configuration: str) -> str:
+    return f"configuration '{configuration}', {SECTION}"
+
+
+def _training_fields() -> list[str]:
+    return [field.name for field in dataclasses.fields(TrainingConfig)]
+
+
+def _training_values(section: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in section.items() if key in _training_fields()}
+
+
+def _method_config(section: Mapping[str, Any], method_class: type[Method], where: str) -> Any:
+    values, where = section.get(method_class.key, {}), f"{where}.{method_class.key}"
+    if not isinstance(values, Mapping):
+        raise ValueError(f"{where} must be a dictionary of hyper-parameters, got {values!r}")
+    return parse_config(method_class.config_class, values, where)
+
+
+def _refuse_unknown(section: Mapping[str, Any], where: str) -> None:
+    valid = [*_training_fields(), *discovered_methods()]
+    unknown = [key for key in section if key not in valid]
+    if unknown:
+        raise ValueError(f"{where}: unknown key '{unknown[0]}'; valid keys are {', '.join(valid)}")

@@ -1,0 +1,35 @@
+"""What commands need to know of a dataset that a user names."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from nnunetv2.utilities.dataset_name_id_conversion import maybe_convert_to_dataset_name
+
+
+def dataset_name(dataset: str) -> str:
+    """The full name of a dataset given by number or name.
+
+    Raises:
+        ValueError: There is none, or more than one.
+    """
+    try:
+        return str(maybe_convert_to_dataset_name(dataset))
+    except RuntimeError as error:  # nnU-Net's way of saying so
+        raise ValueError(f"dataset {dataset}: {error}") from None
+
+
+def read_json(file: Path, dataset: str) -> dict[str, Any]:
+    """A JSON file that planning writes.
+
+    Raises:
+        FileNotFoundError: It does not exist; the message says that planning makes it.
+    """
+    if not file.is_file():
+        raise FileNotFoundError(
+            f"{file} does not exist: run nnUNetv2_plan_and_preprocess for {dataset} first"
+        )
+    content: dict[str, Any] = json.loads(file.read_text())
+    return content
