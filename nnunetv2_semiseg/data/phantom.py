@@ -61,8 +61,8 @@ class Contrast:
 DOMAINS: dict[str, Contrast] = {
     "A": Contrast(0.30, 0.50, 0.75, (0.40, 0.90), texture=0.03, noise=0.03, blur=0.004, bias=0.1),
     "B": Contrast(0.45, 0.62, 0.78, (0.50, 0.95), texture=0.05, noise=0.08, blur=0.012, bias=0.5),
-    "C": Contrast(0.70, 0.45, 0.25, (0.10, 0.60), texture=0.04, noise=0.05, blur=0.006, bias=0.3),
-    "D": Contrast(0.40, 0.75, 0.20, (0.10, 0.90), texture=0.06, noise=0.06, blur=0.008, bias=0.4),
+    "C": Contrast(0.35, 0.75, 0.55, (0.15, 0.90), texture=0.04, noise=0.05, blur=0.006, bias=0.3),
+    "D": Contrast(0.70, 0.45, 0.25, (0.10, 0.60), texture=0.06, noise=0.06, blur=0.008, bias=0.4),
 }
 """The looks that there are; a dataset takes the first ones."""
 

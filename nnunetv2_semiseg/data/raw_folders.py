@@ -56,6 +56,11 @@ def find_raw_dataset(dataset: int | str) -> Path:
     return parent / name
 
 
+def dataset_folder_name(dataset_id: int, name: str) -> str:
+    """``DatasetNNN_name``."""
+    return f"Dataset{dataset_id:03d}_{name}"
+
+
 def new_dataset_folder(parent: Path, dataset_id: int, name: str, overwrite: bool = False) -> Path:
     """Check that a dataset of this id and name may be written.
 
@@ -76,7 +81,7 @@ def new_dataset_folder(parent: Path, dataset_id: int, name: str, overwrite: bool
         raise ValueError(f"dataset id {dataset_id} is not between 1 and {MAX_DATASET_ID}")
     if not re.fullmatch(r"[A-Za-z0-9_-]+", name):
         raise ValueError(f"dataset name '{name}' may have only letters, digits, '_' and '-'")
-    target = parent / f"Dataset{dataset_id:03d}_{name}"
+    target = parent / dataset_folder_name(dataset_id, name)
     in_parent = [folder.name for folder in parent.glob(f"Dataset{dataset_id:03d}*") if folder.is_dir()]
     others = {*in_parent, *map(str, find_candidate_datasets(dataset_id))} - {target.name}
     if others:

@@ -1,0 +1,44 @@
+"""The command ``nnUNetv2_semiseg_add_unlabeled``."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from nnunetv2_semiseg.commands.errors import clean_exit
+from nnunetv2_semiseg.data.add_unlabeled import add_unlabeled
+from nnunetv2_semiseg.data.raw_folders import find_raw_dataset
+
+
+@clean_exit
+def main() -> None:
+    """Add images to a dataset's imagesUn."""
+    arguments = _parser().parse_args()
+    dataset = find_raw_dataset(arguments.dataset)
+    added = add_unlabeled(dataset, arguments.images, arguments.domain, arguments.copy)
+    for warning in added.warnings:
+        print(f"warning: {warning}", file=sys.stderr)
+    print(f"Added {len(added.cases)} unlabeled cases to {dataset / 'imagesUn'}")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        description="Puts the images of a folder into imagesUn of a dataset, if all of them fit it: file "
+        "ending, channels, 2D or 3D. Files are named CASE_0000.ending (a file for each channel) or, where a "
+        "case is one file, CASE.ending.",
+        epilog="example: nnUNetv2_semiseg_add_unlabeled -d 27 -i my_scans --domain my_hospital",
+    )
+    parser.add_argument(
+        "-d", dest="dataset", required=True, metavar="DATASET", help="id or name of a dataset"
+    )
+    parser.add_argument(
+        "-i", dest="images", type=Path, required=True, metavar="FOLDER", help="folder with the images"
+    )
+    parser.add_argument("--copy", action="store_true", help="copy the files instead of making hard links")
+    parser.add_argument("--domain", help="where the images come from, to be noted in dataset.json")
+    return parser
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,55 @@
+"""The command ``nnUNetv2_semiseg_hide_labels``."""
+
+from __future__ import annotations
+
+import argparse
+from typing import get_args
+
+from nnunetv2_semiseg.commands.errors import clean_exit
+from nnunetv2_semiseg.data.hide_labels import HIDDEN_LABELS, hide_labels
+from nnunetv2_semiseg.data.raw import Selection
+from nnunetv2_semiseg.data.raw_folders import find_raw_dataset
+
+
+@clean_exit
+def main() -> None:
+    """Write a dataset in which only some of another one's cases have labels."""
+    arguments = _parser().parse_args()
+    source = find_raw_dataset(arguments.dataset)
+    target = hide_labels(
+        source,
+        arguments.output,
+        arguments.name or source.name.partition("_")[2],
+        arguments.num_labeled,
+        arguments.selection,
+        arguments.seed,
+        arguments.overwrite,
+    )
+    print(f"Wrote {target}. Next: nnUNetv2_plan_and_preprocess -d {arguments.output}")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        description="Makes a semi-supervised dataset of a labeled one: the chosen cases keep their labels, "
+        f"the others' images go to imagesUn and their labels to {HIDDEN_LABELS}, which no training reads. "
+        "The original stays as it is; files are hard links to its files where the disk allows it.",
+        epilog="example: nnUNetv2_semiseg_hide_labels -d 27 -o 527 --num-labeled 7",
+    )
+    parser.add_argument(
+        "-d", dest="dataset", required=True, metavar="DATASET", help="id or name of a dataset"
+    )
+    parser.add_argument(
+        "-o", dest="output", type=int, required=True, metavar="ID", help="id of the new dataset"
+    )
+    parser.add_argument("--num-labeled", type=int, required=True, help="how many cases keep their labels")
+    parser.add_argument(
+        "--selection", choices=get_args(Selection), default="first", help="first by name (default) or random"
+    )
+    parser.add_argument("--seed", type=int, default=0, help="of the random selection; default 0")
+    parser.add_argument("--name", help="name of the new dataset, without DatasetNNN_; default: the old one's")
+    parser.add_argument("--overwrite", action="store_true", help="replace the new dataset if it exists")
+    return parser
+
+
+if __name__ == "__main__":
+    main()
