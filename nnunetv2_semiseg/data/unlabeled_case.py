@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import textwrap
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -47,7 +48,7 @@ def preprocess_case(task: CaseTask) -> str | None:
     except MemoryError:
         raise
     except Exception as error:  # readers raise what they like on a broken file
-        return str(error) or type(error).__name__
+        return textwrap.shorten(str(error) or type(error).__name__, 120)
     _save(task, data, seg, properties)
     return None
 
