@@ -54,13 +54,11 @@ def companion_state(method: Method, optimizers: list[ScheduledOptimizer], step: 
     }
 
 
-def restore_companion(
-    companion: dict[str, Any] | None, method: Method, optimizers: list[ScheduledOptimizer]
-) -> int:
+def restore_companion(companion: dict[str, Any], method: Method, optimizers: list[ScheduledOptimizer]) -> int:
     """Put a method and its optimizers back to where a checkpoint was written.
 
     Args:
-        companion: What `companion_state` gave, as loaded.
+        companion: What `companion_state` gave, as loaded; empty where the checkpoint has none.
         method: The method, freshly built.
         optimizers: Its optimizers.
 
@@ -70,7 +68,7 @@ def restore_companion(
     Raises:
         ValueError: The checkpoint is of another method, another version or other frozen weights.
     """
-    if companion is None or companion.get("version") != COMPANION_VERSION:
+    if companion.get("version") != COMPANION_VERSION:
         raise ValueError(
             "the checkpoint to continue from has no state of this package (or of another version of it): "
             "start anew without --c"

@@ -30,15 +30,17 @@ ConfigT = TypeVar("ConfigT")
 class ViewsConfig:
     """The strong view: how often and how far intensities are changed. Ranges are (lowest, highest)."""
 
-    brightness_range: tuple[float, float] = Field((0.5, 1.5), description="factor on all intensities")
-    brightness_probability: float = Field(0.8, ge=0, le=1)
-    contrast_range: tuple[float, float] = Field((0.5, 1.5), description="factor on the distance to the mean")
-    contrast_probability: float = Field(0.8, ge=0, le=1)
-    gamma_range: tuple[float, float] = Field((0.5, 2.0), description="exponent of the gamma change")
-    gamma_probability: float = Field(0.5, ge=0, le=1)
-    blur_probability: float = Field(0.5, ge=0, le=1)
-    noise_probability: float = Field(0.3, ge=0, le=1)
-    low_resolution_probability: float = Field(0.3, ge=0, le=1)
+    brightness_range: tuple[float, float] = Field(default=(0.5, 1.5), description="factor on all intensities")
+    brightness_probability: float = Field(default=0.8, ge=0, le=1)
+    contrast_range: tuple[float, float] = Field(
+        default=(0.5, 1.5), description="factor on distances to the mean"
+    )
+    contrast_probability: float = Field(default=0.8, ge=0, le=1)
+    gamma_range: tuple[float, float] = Field(default=(0.5, 2.0), description="exponent of the gamma change")
+    gamma_probability: float = Field(default=0.5, ge=0, le=1)
+    blur_probability: float = Field(default=0.5, ge=0, le=1)
+    noise_probability: float = Field(default=0.3, ge=0, le=1)
+    low_resolution_probability: float = Field(default=0.3, ge=0, le=1)
 
     @model_validator(mode="after")
     def _ranges_are_ordered(self) -> ViewsConfig:
@@ -55,18 +57,18 @@ class ViewsConfig:
 class TrainingConfig:
     """What every method's training has: its length, its batch and its views."""
 
-    epochs: int = Field(1000, ge=1, description="nnU-Net epochs")
-    iterations_per_epoch: int = Field(250, ge=1, description="optimizer steps an epoch")
-    validation_iterations_per_epoch: int = Field(50, ge=1, description="validation batches an epoch")
+    epochs: int = Field(default=1000, ge=1, description="nnU-Net epochs")
+    iterations_per_epoch: int = Field(default=250, ge=1, description="optimizer steps an epoch")
+    validation_iterations_per_epoch: int = Field(default=50, ge=1, description="validation batches an epoch")
     labeled_batch_size: int | None = Field(
-        None, ge=1, description="labeled samples a step; null: the method's own"
+        default=None, ge=1, description="labeled samples a step; null: the method's own"
     )
     unlabeled_batch_size: int | None = Field(
-        None, ge=1, description="unlabeled samples a step; null: the method's own"
+        default=None, ge=1, description="unlabeled samples a step; null: the method's own"
     )
-    save_every: int = Field(50, ge=1, description="epochs between two writings of checkpoint_latest")
+    save_every: int = Field(default=50, ge=1, description="epochs between two writings of checkpoint_latest")
     seed: int | None = Field(
-        None,
+        default=None,
         ge=0,
         description="start of all random streams; reproducible only with nnUNet_n_proc_DA=0 on a CPU",
     )
@@ -165,5 +167,7 @@ def _dataclass_at(kind: type[Any], path: list[str]) -> type[Any]:
     for name in path:
         hint = typing.get_type_hints(kind)[name]
         options = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
-        kind = next(option for option in options if dataclasses.is_dataclass(option))
+        kind = next(
+            option for option in options if isinstance(option, type) and dataclasses.is_dataclass(option)
+        )
     return kind

@@ -12,8 +12,10 @@ from typing import Any, ClassVar
 
 import torch
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
+from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 
 from nnunetv2_semiseg.checkpoint import COMPANION_KEY, save_atomically
+from nnunetv2_semiseg.networks.ema import unwrapped
 
 EXPORTED_CHECKPOINTS = ("checkpoint_final.pth", "checkpoint_best.pth")
 """The checkpoints that are written for exported networks too."""
@@ -54,8 +56,7 @@ class nnUNetTrainerExported(nnUNetTrainer):
 
     def load_weights(self, state: dict[str, torch.Tensor]) -> None:
         """Put weights into the network; `initialize` must have been called."""
-        network = getattr(self.network, "_orig_mod", self.network)
-        network.load_state_dict(state)
+        unwrapped(self.network).load_state_dict(state)
 
     def set_deep_supervision_enabled(self, enabled: bool) -> None:
         """Nothing to switch: exported networks give one output."""
@@ -64,7 +65,7 @@ class nnUNetTrainerExported(nnUNetTrainer):
         """The plans in the model folder hold the resolved configuration that the network was built with."""
         plans_file = Path(self.output_folder_base) / "plans.json"
         if plans_file.is_file():
-            self.plans_manager = type(self.plans_manager)(str(plans_file))
+            self.plans_manager: Any = PlansManager(str(plans_file))
             self.configuration_manager = self.plans_manager.get_configuration(self.configuration_name)
 
 

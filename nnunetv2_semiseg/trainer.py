@@ -10,16 +10,16 @@ import torch
 from nnunetv2.training.lr_scheduler.polylr import PolyLRScheduler
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 from nnunetv2.utilities.helpers import dummy_context
-from torch import autocast, nn
+from torch import autocast
 
 from nnunetv2_semiseg import checkpoint as checkpoints
 from nnunetv2_semiseg import training_log
 from nnunetv2_semiseg.batch import SemiSegBatch
 from nnunetv2_semiseg.config import SECTION
 from nnunetv2_semiseg.data.labeled_check import check_labeled_matches_plans
-from nnunetv2_semiseg.data.loader import PairedLoader, build_unlabeled_loader
+from nnunetv2_semiseg.data.loader import PairedLoader
+from nnunetv2_semiseg.data.pairing import pair_with_unlabeled
 from nnunetv2_semiseg.data.unlabeled import UnlabeledData, preprocess_unlabeled
-from nnunetv2_semiseg.data.views import build_two_view_transform
 from nnunetv2_semiseg.export import (
     EXPORTED_CHECKPOINTS,
     copy_pictures,
@@ -29,11 +29,9 @@ from nnunetv2_semiseg.export import (
 )
 from nnunetv2_semiseg.methods.base import Method, ScheduledOptimizer, Setting, StepContext
 from nnunetv2_semiseg.methods.resolve import resolve_config
+from nnunetv2_semiseg.optimization import backward_and_step
 from nnunetv2_semiseg.refusals import refuse_unsupported
 from nnunetv2_semiseg.schedules import Progress
-
-GRADIENT_CLIP_NORM = 12
-"""nnU-Net's bound on the norm of the gradient, here of each optimizer's parameters."""
 
 
 class nnUNetTrainerSemiSeg(nnUNetTrainer):
@@ -45,6 +43,10 @@ class nnUNetTrainerSemiSeg(nnUNetTrainer):
     method_class: ClassVar[type[Method]]
     method: Method
     """Built at the start of a training; validation alone does without it."""
+    batch_size: int
+    """Labeled samples of a step."""
+    unlabeled_batch_size: int
+    """Unlabeled samples of a step."""
 
     def __init__(
         self,
@@ -71,7 +73,6 @@ class nnUNetTrainerSemiSeg(nnUNetTrainer):
         self._optimizers: list[ScheduledOptimizer] = []
         self._step = 0
         self._companion: dict[str, Any] | None = None
-        self._resumed = False
         self._validated_checkpoint = EXPORTED_CHECKPOINTS[0]
 
     # ------------------------------------------------------------------ building
@@ -112,20 +113,17 @@ class nnUNetTrainerSemiSeg(nnUNetTrainer):
     def get_dataloaders(self) -> tuple[PairedLoader, Any]:
         """nnU-Net's loaders, the one for training paired with one for unlabeled images."""
         labeled, validation = super().get_dataloaders()
-        source = getattr(labeled, "data_loader", None) or labeled.generator
-        if self.resolved.training.seed is not None:
-            _make_reproducible(source.transforms)
-        initial_patch_size = source.patch_size[1:] if source.patch_size_was_2d else source.patch_size
-        unlabeled = build_unlabeled_loader(
+        training = self.resolved.training
+        paired = pair_with_unlabeled(
+            labeled,
             self._unlabeled,
             self.unlabeled_batch_size,
-            initial_patch_size,
-            self.configuration_manager.patch_size,
+            training.views,
             self.label_manager,
-            build_two_view_transform(source.transforms, self.resolved.training.views),
             self.device,
+            reproducible=training.seed is not None,
         )
-        return PairedLoader(labeled, unlabeled), validation
+        return paired, validation
 
     # ------------------------------------------------------------------ training
 
@@ -151,7 +149,7 @@ class nnUNetTrainerSemiSeg(nnUNetTrainer):
             f"{self.method_class.key}: {self.batch_size} labeled and {self.unlabeled_batch_size} unlabeled "
             f"samples a step, {len(self._unlabeled.cases)} unlabeled cases"
         )
-        if self._resumed:
+        if self._companion is not None:
             self._step = checkpoints.restore_companion(self._companion, self.method, self._optimizers)
             checkpoints.restore_random_state(self._companion)
             self._companion = None
@@ -187,7 +185,7 @@ class nnUNetTrainerSemiSeg(nnUNetTrainer):
         with autocast("cuda") if self.device.type == "cuda" else dummy_context():
             losses = self.method.losses(batch, StepContext(self.network, self._supervised_loss, progress))
             total = losses.total
-        self._backward_and_step(total)
+        backward_and_step(total, self._all_optimizers(), self.grad_scaler)
         self.method.after_step(self.network, progress)
         self._step += 1
         values = {"loss": total}
@@ -208,21 +206,6 @@ class nnUNetTrainerSemiSeg(nnUNetTrainer):
 
     def _all_optimizers(self) -> list[torch.optim.Optimizer]:
         return [self.optimizer, *(item.optimizer for item in self._optimizers)]
-
-    def _backward_and_step(self, total: torch.Tensor) -> None:
-        optimizers, scaler = self._all_optimizers(), self.grad_scaler
-        (total if scaler is None else scaler.scale(total)).backward()
-        for optimizer in optimizers:
-            if scaler is not None:
-                scaler.unscale_(optimizer)
-            parameters = [p for group in optimizer.param_groups for p in group["params"]]
-            nn.utils.clip_grad_norm_(parameters, GRADIENT_CLIP_NORM)
-            if scaler is None:
-                optimizer.step()
-            else:
-                scaler.step(optimizer)
-        if scaler is not None:
-            scaler.update()
 
     def on_train_epoch_end(self, train_outputs: list[dict[str, torch.Tensor]]) -> None:
         """Log the epoch's means of the total, the terms and the measures, and all learning rates."""
@@ -288,8 +271,7 @@ class nnUNetTrainerSemiSeg(nnUNetTrainer):
             self._validated_checkpoint = name if name in EXPORTED_CHECKPOINTS else EXPORTED_CHECKPOINTS[0]
             checkpoint = torch.load(checkpoint, map_location="cpu", weights_only=False)
         super().load_checkpoint(checkpoint)
-        self._companion = checkpoint.get(checkpoints.COMPANION_KEY)
-        self._resumed = True
+        self._companion = checkpoint.get(checkpoints.COMPANION_KEY, {})
 
     def perform_actual_validation(self, save_probabilities: bool = False) -> None:
         """nnU-Net's validation of the deployed network, then of every exported one.
@@ -309,11 +291,3 @@ class nnUNetTrainerSemiSeg(nnUNetTrainer):
         if self.disable_checkpointing and hasattr(self, "method"):
             return self.method.exports()[export_name]()
         return None
-
-
-def _make_reproducible(transforms: Any) -> None:
-    """Let blur transforms choose their algorithm by size instead of by timing both."""
-    for transform in getattr(transforms, "transforms", []):
-        blur = getattr(transform, "transform", transform)
-        if hasattr(blur, "benchmark"):
-            blur.benchmark = False

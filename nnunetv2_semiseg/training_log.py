@@ -9,6 +9,7 @@ from typing import Any
 
 import matplotlib.pyplot as plt
 import torch
+from matplotlib.ticker import MaxNLocator
 
 PREFIX = "semiseg/"
 """Of this package's keys in nnU-Net's logger."""
@@ -70,12 +71,13 @@ def plot_progress(logger: Any, folder: str | Path) -> None:
         ("measure", MEASURE, "linear"),
         ("learning rate", RATE, "log"),
     )
-    with plt.rc_context({"font.size": 14, "axes.grid": True}):
+    with plt.style.context("default"), plt.rc_context({"axes.grid": True, "font.size": 12}):
         figure, axes = plt.subplots(len(panels), 1, figsize=(12, 18), sharex=True)
         for axis, (title, prefix, scale) in zip(axes, panels, strict=True):
             for key in sorted(key for key in history if key.startswith(prefix)):
                 axis.plot(history[key], label=key.removeprefix(prefix), linewidth=2, marker=".")
             axis.set(ylabel=title, yscale=scale)
+            axis.xaxis.set_major_locator(MaxNLocator(integer=True))
             if axis.lines:
                 axis.legend(loc="center left", bbox_to_anchor=(1, 0.5))
         axes[-1].set_xlabel("epoch")

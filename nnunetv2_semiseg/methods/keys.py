@@ -48,10 +48,10 @@ def keys_of(kind: type[Any], prefix: str = "") -> Iterator[Key]:
         if dataclasses.is_dataclass(hint):
             yield from keys_of(typing.cast("type[Any]", hint), f"{prefix}{field.name}.")
             continue
-        info = field.default
-        known = isinstance(info, FieldInfo)
-        default = info.default if known else info
-        yield Key(prefix + field.name, default, (info.description or "") if known else "")
+        info: Any = field.default
+        if not isinstance(info, FieldInfo):
+            info = FieldInfo(default=info)
+        yield Key(prefix + field.name, info.default, info.description or "")
 
 
 def key_lines() -> list[str]:

@@ -51,16 +51,17 @@ class SynFoCConfig:
     """Hyper-parameters of SynFoC; the defaults are the paper's."""
 
     foundation: FoundationConfig = Field(default_factory=FoundationConfig)
-    threshold: float = Field(0.95, gt=0, lt=1, description="τ: a pseudo-label above it is trusted")
-    ema_decay: float = Field(0.99, ge=0, lt=1, description="decay of both teachers")
-    foundation_learning_rate: float = Field(1.2e-4, gt=0, description="of AdamW, after the warm-up")
-    foundation_weight_decay: float = Field(0.1, ge=0)
-    foundation_warmup_steps: int = Field(250, ge=0, description="at most 10 % of the training")
+    threshold: float = Field(default=0.95, gt=0, lt=1, description="τ: a pseudo-label above it is trusted")
+    ema_decay: float = Field(default=0.99, ge=0, lt=1, description="decay of both teachers")
+    foundation_learning_rate: float = Field(default=1.2e-4, gt=0, description="of AdamW, after the warm-up")
+    foundation_weight_decay: float = Field(default=0.1, ge=0)
+    foundation_warmup_steps: int = Field(default=250, ge=0, description="at most 10 % of the training")
     network_optimizer: Literal["nnunet", "paper"] = Field(
-        "nnunet", description="nnunet: SGD 0.01 with poly schedule; paper: SGD 0.03, constant"
+        default="nnunet", description="nnunet: SGD 0.01 with poly schedule; paper: SGD 0.03, constant"
     )
     mask_background_dice: bool = Field(
-        True, description="false: the Dice of the background ignores the confidence mask (released code)"
+        default=True,
+        description="false: as in the released code, background Dice ignores the mask",
     )
 
 

@@ -15,20 +15,25 @@ class FoundationConfig:
     """Which segment-anything model a method uses, where its weights come from and how it is adapted."""
 
     architecture: Literal["vit_b", "vit_l", "vit_h", "vit_small", "vit_tiny"] = Field(
-        "vit_b",
+        default="vit_b",
         description="image encoder; vit_small and vit_tiny are for trials: no weights exist for them",
     )
-    checkpoint: str | None = Field(None, description="path of a SAM or MedSAM .pth file")
+    checkpoint: str | None = Field(default=None, description="path of a SAM or MedSAM .pth file")
     random_weights: bool = Field(
-        False, description="true: no checkpoint, random frozen weights; to try the program, not to use"
+        default=False,
+        description="true: no checkpoint, random frozen weights; only to try things out",
     )
     image_size: int = Field(
-        512, ge=32, multiple_of=16, description="side to which patches are resized for the foundation model"
+        default=512,
+        ge=32,
+        multiple_of=16,
+        description="side of the foundation model's input",
     )
     normalization: Literal["medsam", "sam"] = Field(
-        "medsam", description="medsam: intensities in 0..1; sam: times 255, then SAM's pixel mean and std"
+        default="medsam",
+        description="medsam: 0..1; sam: times 255, then SAM's pixel mean and std",
     )
-    lora_rank: int = Field(4, ge=1, description="rank of the trained updates of the queries and values")
+    lora_rank: int = Field(default=4, ge=1, description="rank of the updates of queries and values")
 
     @model_validator(mode="after")
     def _weights_have_one_source(self) -> FoundationConfig:

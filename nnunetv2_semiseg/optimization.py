@@ -1,0 +1,35 @@
+"""One step of several optimizers from one loss."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import nn
+
+GRADIENT_CLIP_NORM = 12
+"""nnU-Net's bound on the norm of the gradient, here of each optimizer's parameters."""
+
+
+def backward_and_step(
+    total: torch.Tensor, optimizers: Sequence[torch.optim.Optimizer], scaler: torch.GradScaler | None
+) -> None:
+    """Backward pass, clipping and the step of every optimizer.
+
+    Args:
+        total: Scalar loss.
+        optimizers: Each clips the norm of its own parameters' gradient to `GRADIENT_CLIP_NORM`.
+        scaler: nnU-Net's gradient scaler on CUDA; an optimizer whose gradient overflowed sits this step out.
+    """
+    (total if scaler is None else scaler.scale(total)).backward()
+    for optimizer in optimizers:
+        if scaler is not None:
+            scaler.unscale_(optimizer)
+        parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+        nn.utils.clip_grad_norm_(parameters, GRADIENT_CLIP_NORM)
+        if scaler is None:
+            optimizer.step()
+        else:
+            scaler.step(optimizer)
+    if scaler is not None:
+        scaler.update()
