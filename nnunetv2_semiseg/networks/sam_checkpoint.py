@@ -120,21 +120,22 @@ def _existing(path: Path) -> Path:
 
 def _read(path: Path) -> Any:
     """Content of a file written by torch.save, as long as it is data only."""
+    _existing(path)
     try:
-        return torch.load(_existing(path), map_location="cpu", weights_only=True)
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except PermissionError:
+        raise
     except pickle.UnpicklingError as error:
-        if "Unsupported" in str(error):
+        if "GLOBAL" in str(error):
             raise ValueError(
-                f"{path} holds Python objects besides weights, and reading those could run foreign code; it "
-                "was not read: name a file that holds nothing but weights, such as those published by SAM "
-                "and MedSAM"
+                f"{path} holds Python objects besides weights, and reading those could run foreign code, so "
+                "it was not read; name a file of nothing but weights, as published by SAM or MedSAM"
             ) from None
         raise ValueError(
             f"{path} is no PyTorch checkpoint; name the file as published by SAM or MedSAM"
         ) from None
-    except (EOFError, RuntimeError, ValueError, KeyError):
-        # which of them depends on where the file ends
-        raise ValueError(f"{path} is truncated or damaged; fetch it again") from None
+    except Exception:  # what is raised depends on where the file ends
+        raise ValueError(f"{path} is truncated, damaged or no PyTorch checkpoint; fetch it again") from None
 
 
 def _unwrapped_state(content: Any, path: str | Path) -> dict[str, torch.Tensor]:

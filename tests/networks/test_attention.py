@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from segment_anything.modeling.image_encoder import Attention
+
+from nnunetv2_semiseg.networks.attention import attend
+
+
+def _attention(size: tuple[int, int], use_rel_pos: bool = True) -> Attention:
+    attention = Attention(24, num_heads=3, use_rel_pos=use_rel_pos, input_size=size)
+    if use_rel_pos:
+        torch.nn.init.normal_(attention.rel_pos_h)
+        torch.nn.init.normal_(attention.rel_pos_w)
+    return attention
+
+
+def _results(attention: Attention, tokens: torch.Tensor, out: torch.Tensor) -> list[torch.Tensor]:
+    """The output and the gradients of a loss of it, input first."""
+    loss = (out * torch.linspace(-1, 1, out.numel()).reshape(out.shape)).square().sum()
+    return [out, *torch.autograd.grad(loss, [tokens, *attention.parameters()])]
+
+
+@pytest.mark.parametrize("size", [(6, 6), (5, 7), (7, 3), (1, 4)])
+@pytest.mark.parametrize("trained_size", [None, (4, 4)], ids=["fitting", "interpolated positions"])
+def test_equals_segment_anything_forward_and_backward(size, trained_size):
+    attention = _attention(trained_size or size)
+    tokens = torch.randn(2, *size, 24, requires_grad=True)
+    expected = _results(attention, tokens, attention(tokens))
+    got = _results(attention, tokens, attend(attention, attention.qkv(tokens)))
+    for ours, theirs in zip(got, expected, strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-5)
+
+
+def test_without_relative_positions():
+    attention = _attention((4, 5), use_rel_pos=False)
+    tokens = torch.randn(2, 4, 5, 24)
+    torch.testing.assert_close(attend(attention, attention.qkv(tokens)), attention(tokens))
+
+
+def test_relative_positions_matter():
+    attention = _attention((6, 6))
+    tokens = torch.randn(1, 6, 6, 24)
+    before = attend(attention, attention.qkv(tokens))
+    torch.nn.init.zeros_(attention.rel_pos_w)
+    assert not torch.allclose(before, attend(attention, attention.qkv(tokens)), atol=1e-3)
+
+
+def test_works_under_autocast():
+    attention = _attention((6, 6))
+    tokens = torch.randn(2, 6, 6, 24)
+    exact = attend(attention, attention.qkv(tokens))
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        rough = attend(attention, attention.qkv(tokens))
+    assert rough.dtype == torch.bfloat16
+    torch.testing.assert_close(rough.float(), exact, rtol=0.1, atol=0.05)
