@@ -45,10 +45,11 @@ def main() -> None:
     """Generate the dataset that the command line describes."""
     arguments = vars(_parser().parse_args())
     dataset_id, overwrite = arguments.pop("dataset_id"), arguments.pop("overwrite")
+    configuration = "2d" if arguments["dimension"] == 2 else "3d_fullres"
     folder = write_phantom_dataset(
         raw_folder(), dataset_id, "Phantom", PhantomOptions(**arguments), overwrite
     )
-    print(f"Wrote {folder}. Next: nnUNetv2_plan_and_preprocess -d {dataset_id} -c 2d")
+    print(f"Wrote {folder}. Next: nnUNetv2_plan_and_preprocess -d {dataset_id} -c {configuration}")
 
 
 if __name__ == "__main__":

@@ -171,7 +171,7 @@ def _refuse(problems: Sequence[str]) -> None:
     if problems:
         shown = "".join(f"\n  {problem}" for problem in problems[:MAX_PROBLEMS])
         more = f"\n  and {len(problems) - MAX_PROBLEMS} more" if len(problems) > MAX_PROBLEMS else ""
-        raise ValueError(f"nothing was added, because of {len(problems)} problems:{shown}{more}")
+        raise ValueError(f"nothing was added; problems: {len(problems)}{shown}{more}")
 
 
 def _note_domain(dataset: Path, dataset_json: Mapping[str, Any], cases: CaseFiles, domain: str) -> None:

@@ -3,8 +3,8 @@
 An image shows a body with two labeled organs, a large one with a notch and a small round one, among unlabeled
 distractors that have similar intensities. Shapes vary from case to case by random position, size and a smooth
 random deformation. Domains share the anatomy and differ in contrast, texture, noise, blur and bias field, as
-scanners do: B is a noisy, uneven A, in C the organs' intensities change places, in D everything is inverted. A
-network trained on one domain alone does worse on the next and fails on D.
+scanners do: B is a noisy, uneven A, in C the organs' intensities change places, in D everything is inverted.
+A network trained on A alone does worse on B and C and fails on D.
 """
 
 from __future__ import annotations

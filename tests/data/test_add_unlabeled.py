@@ -155,7 +155,7 @@ def test_nothing_to_add_is_an_error(slices, images, create):
 def test_all_problems_are_counted_and_ten_shown(slices, images):
     for index in range(12):
         (images / f"bad{index:02d}.png").write_text("")
-    with pytest.raises(ValueError, match="because of 12 problems") as error:
+    with pytest.raises(ValueError, match="nothing was added; problems: 12") as error:
         add_unlabeled(slices, images)
     assert "bad09" in str(error.value)
     assert "bad10" not in str(error.value)
