@@ -1,0 +1,219 @@
+"""What every method must keep to; new methods are found and tested without a change here."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+
+import pytest
+import torch
+from tiny_training import Training, make_batch, make_training
+from torch import nn
+
+from nnunetv2_semiseg.export import exported_trainers
+from nnunetv2_semiseg.methods.base import DEPLOYED, Method
+from nnunetv2_semiseg.methods.discovery import discovered_methods, discovered_trainers
+from nnunetv2_semiseg.trainer import nnUNetTrainerSemiSeg
+
+METHODS = discovered_methods()
+CASES = [
+    pytest.param(method, dimension, id=f"{key}-{dimension}d")
+    for key, method in METHODS.items()
+    for dimension in sorted(method.dimensions)
+]
+every_method = pytest.mark.parametrize(("method_class", "dimension"), CASES)
+
+
+def snapshot(module: nn.Module) -> dict[str, torch.Tensor]:
+    return {name: tensor.detach().clone() for name, tensor in module.state_dict().items()}
+
+
+def same(first: dict[str, torch.Tensor], second: dict[str, torch.Tensor]) -> bool:
+    return first.keys() == second.keys() and all(torch.equal(first[name], second[name]) for name in first)
+
+
+def gradient_norm(module: nn.Module) -> float:
+    return sum(float(p.grad.abs().sum()) for p in module.parameters() if p.grad is not None)
+
+
+def later_step(training: Training) -> Training:
+    """Far enough that no ramp switches a term off."""
+    training.step = 8
+    return training
+
+
+def test_methods_are_found() -> None:
+    assert "synfoc" in METHODS
+
+
+@every_method
+def test_each_term_trains_exactly_what_it_names(method_class: type[Method], dimension: int) -> None:
+    training = later_step(make_training(method_class, dimension))
+    batch = make_batch(dimension)
+    for name in training.losses(batch).terms:
+        for network in training.trained().values():
+            network.zero_grad(set_to_none=True)
+        term = training.losses(batch).terms[name]
+        assert term.trains, f"{name} trains nothing"
+        assert term.trains <= training.trained().keys()
+        term.value.backward()
+        for network_name, network in training.trained().items():
+            reached = gradient_norm(network) > 0
+            assert reached == (network_name in term.trains), f"{name} and {network_name}"
+        for teacher in training.method.teachers().values():
+            assert gradient_norm(teacher) == 0
+
+
+@every_method
+def test_every_trained_parameter_is_reached(method_class: type[Method], dimension: int) -> None:
+    training = later_step(make_training(method_class, dimension))
+    training.take_step(make_batch(dimension))  # LoRA's second factor starts at zero and hides the first
+    training.losses(make_batch(dimension)).total.backward()
+    for name, network in training.trained().items():
+        for parameter_name, parameter in network.named_parameters():
+            if parameter.requires_grad:
+                assert parameter.grad is not None, f"{name}.{parameter_name} gets no gradient"
+
+
+@every_method
+def test_optimizers_hold_each_trained_parameter_once(method_class: type[Method], dimension: int) -> None:
+    training = make_training(method_class, dimension)
+    held = [
+        id(parameter)
+        for item in training.scheduled
+        for group in item.optimizer.param_groups
+        for parameter in group["params"]
+    ]
+    expected = {
+        id(parameter)
+        for network in training.method.trained_networks().values()
+        for parameter in network.parameters()
+        if parameter.requires_grad
+    }
+    assert len(held) == len(set(held))
+    assert set(held) == expected
+
+
+@every_method
+def test_frozen_stays_and_the_rest_moves(method_class: type[Method], dimension: int) -> None:
+    training = make_training(method_class, dimension)
+    frozen = [snapshot(module) for module in training.method.frozen_modules()]
+    moving = {**training.trained(), **training.method.teachers()}
+    before = {name: snapshot(module) for name, module in moving.items()}
+    for seed in range(3):
+        training.take_step(make_batch(dimension, seed))
+    for module, old in zip(training.method.frozen_modules(), frozen, strict=True):
+        assert same(snapshot(module), old)
+    for name, module in moving.items():
+        assert not same(snapshot(module), before[name]), f"{name} did not change"
+
+
+@every_method
+def test_teachers_and_frozen_modules_always_evaluate(method_class: type[Method], dimension: int) -> None:
+    method = make_training(method_class, dimension).method
+    method.train()
+    for module in (*method.teachers().values(), *method.frozen_modules()):
+        assert not any(part.training for part in module.modules())
+        assert not any(parameter.requires_grad for parameter in module.parameters())
+    for module in method.trained_networks().values():
+        assert module.training
+
+
+@every_method
+def test_resumed_equals_never_stopped(method_class: type[Method], dimension: int) -> None:
+    going_on = make_training(method_class, dimension)
+    for seed in range(2):
+        going_on.take_step(make_batch(dimension, seed))
+    state = {name: tensor.clone() for name, tensor in going_on.method.trained_state().items()}
+    network_state = snapshot(going_on.network)
+    optimizer_states = copy.deepcopy([item.optimizer.state_dict() for item in going_on.scheduled])
+    momentum = copy.deepcopy(going_on.optimizer.state_dict())
+    stream = torch.get_rng_state()
+    for seed in range(2, 4):
+        going_on.take_step(make_batch(dimension, seed))
+
+    resumed = make_training(method_class, dimension, seed=123)
+    resumed.network.load_state_dict(network_state)
+    resumed.optimizer.load_state_dict(momentum)
+    resumed.method.load_trained_state(state)
+    for item, stored in zip(resumed.scheduled, optimizer_states, strict=True):
+        item.optimizer.load_state_dict(stored)
+    resumed.step = 2
+    torch.set_rng_state(stream)
+    for seed in range(2, 4):
+        resumed.take_step(make_batch(dimension, seed))
+    assert same(snapshot(resumed.network), snapshot(going_on.network))
+    assert same(resumed.method.trained_state(), going_on.method.trained_state())
+
+
+@every_method
+def test_state_has_all_but_the_frozen_weights(method_class: type[Method], dimension: int) -> None:
+    method = make_training(method_class, dimension).method
+    state = method.trained_state()
+    frozen = {tensor.data_ptr() for part in method.frozen_modules() for tensor in part.state_dict().values()}
+    assert not frozen & {tensor.data_ptr() for tensor in state.values()}
+    missing = method.state_dict().keys() - state.keys()
+    assert all(method.state_dict()[name].data_ptr() in frozen for name in missing)
+    if method.frozen_modules():
+        assert all(method.frozen_identity().values())
+
+
+@every_method
+def test_state_of_another_configuration_is_refused(method_class: type[Method], dimension: int) -> None:
+    method = make_training(method_class, dimension).method
+    state = method.trained_state()
+    if not state:
+        pytest.skip("the method owns nothing")
+    name = next(iter(state))
+    with pytest.raises(ValueError, match=name):
+        method.load_trained_state({key: value for key, value in state.items() if key != name})
+
+
+@every_method
+def test_unlabeled_images_matter(method_class: type[Method], dimension: int) -> None:
+    gradients = []
+    for seed in (0, 1):
+        training = later_step(make_training(method_class, dimension))
+        batch, other = make_batch(dimension, 0), make_batch(dimension, seed)
+        mixed = type(batch)(
+            batch.labeled_images,
+            batch.labeled_targets,
+            other.unlabeled_weak,
+            other.unlabeled_strong,
+            batch.labeled_cases,
+            batch.unlabeled_cases,
+        )
+        torch.manual_seed(5)
+        training.losses(mixed).total.backward()
+        gradients.append(torch.cat([p.grad.flatten() for p in training.network.parameters()]))
+    assert not torch.allclose(gradients[0], gradients[1])
+
+
+@every_method
+def test_exports_have_trainers_that_run_them(method_class: type[Method], dimension: int) -> None:
+    training = make_training(method_class, dimension)
+    trainers = [
+        kind
+        for kind in discovered_trainers().values()
+        if issubclass(kind, nnUNetTrainerSemiSeg) and kind.method_class is method_class
+    ]
+    assert trainers, f"{method_class.__name__} has no trainer"
+    exports = training.method.exports()
+    for trainer in trainers:
+        assert {kind.__name__ for kind in exported_trainers(trainer)} == exports.keys()
+    for weights in exports.values():
+        assert all(torch.isfinite(tensor).all() for tensor in weights().values())
+
+
+@pytest.mark.parametrize("key", METHODS)
+def test_method_has_a_page(key: str) -> None:
+    page = Path(__file__).parents[2] / "docs" / "methods" / f"{key}.md"
+    assert page.is_file(), f"describe {key} in {page}"
+
+
+def test_deployed_is_no_method_network() -> None:
+    for key, method_class in METHODS.items():
+        training = make_training(method_class, min(method_class.dimensions))
+        assert DEPLOYED not in training.method.trained_networks(), key
+        owned = {id(parameter) for parameter in training.method.parameters()}
+        assert not owned & {id(parameter) for parameter in training.network.parameters()}, key
