@@ -6,14 +6,10 @@ import importlib.util
 import os
 from pathlib import Path
 
-import numpy as np
 import pytest
-import SimpleITK as sitk
-from PIL import Image
+from released_files import Release
 
 SCRIPTS = Path(__file__).parents[2] / "dataset_conversion"
-SIZE = (20, 30)
-"""Height and width of the images."""
 
 
 @pytest.fixture
@@ -58,34 +54,3 @@ def real_data():
 def release():
     """Functions that write files of a release."""
     return Release
-
-
-class Release:
-    """Writers of small files in the layouts of the releases."""
-
-    @staticmethod
-    def png(path, fill=0, mode="L", size=SIZE):
-        """An image of one colour; returns its path."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        Image.new(mode, size[::-1], fill).save(path)
-        return path
-
-    @staticmethod
-    def mask(path, values, size=SIZE):
-        """A mask of one horizontal stripe for each value (a grey value or a colour)."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        stripes = [np.array(values[row * len(values) // size[0]], dtype=np.uint8) for row in range(size[0])]
-        Image.fromarray(np.repeat(np.stack(stripes)[:, None], size[1], axis=1)).save(path)
-        return path
-
-    @staticmethod
-    def volume(path, values=(0,), spacing=(0.5, 0.6, 3.0), shape=(4, 6, 8)):
-        """A volume whose slices have the values in turn."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        array = np.zeros(shape, dtype=np.int16)
-        for index in range(shape[0]):
-            array[index] = values[index % len(values)]
-        volume = sitk.GetImageFromArray(array)
-        volume.SetSpacing(spacing)
-        sitk.WriteImage(volume, str(path))
-        return path

@@ -6,8 +6,7 @@ import json
 
 import pytest
 from nnunetv2.experiment_planning.verify_dataset_integrity import verify_dataset_integrity
-
-from nnunetv2_semiseg.data.conversion import ConversionOptions
+from released_files import options
 
 pytestmark = pytest.mark.real_data
 
@@ -24,10 +23,8 @@ pytestmark = pytest.mark.real_data
 def test_sample_converts_and_passes_nnunets_check(
     real_data, converter, raw_parent, script, folder, domain, labeled, size, counts
 ):
-    options = ConversionOptions(
-        source=real_data / folder, labeled_domain=domain, num_labeled=labeled, dataset_id=505, size=size
-    )
-    result = converter(script).convert(options, raw_parent)
+    choices = options(real_data / folder, domain, labeled, size=size)
+    result = converter(script).convert(choices, raw_parent)
     found = tuple(len(list((result / name).iterdir())) for name in ("imagesTr", "imagesUn", "imagesTs"))
     assert found == counts
     assert len(json.loads((result / "dataset.json").read_text())["domains"]) == sum(counts)
@@ -35,8 +32,5 @@ def test_sample_converts_and_passes_nnunets_check(
 
 
 def test_sample_with_no_mask_in_the_labeled_domain_is_refused(real_data, converter, raw_parent):
-    options = ConversionOptions(
-        source=real_data / "ProstateSlice", labeled_domain="I2CVB", num_labeled=1, dataset_id=505
-    )
     with pytest.raises(ValueError, match=r"only 0 .*I2CVB/train/image/00_01\.png"):
-        converter("Dataset502_Prostate").convert(options, raw_parent)
+        converter("Dataset502_Prostate").convert(options(real_data / "ProstateSlice", "I2CVB"), raw_parent)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 import subprocess
 import sys
@@ -11,24 +10,9 @@ import numpy as np
 import pytest
 from nnunetv2.experiment_planning.verify_dataset_integrity import verify_dataset_integrity
 from PIL import Image
-
-from nnunetv2_semiseg.data.conversion import ConversionOptions, last_fifth
+from released_files import labels, names, options
 
 RED, GREEN, BLUE, BLACK = (255, 0, 0), (0, 255, 0), (0, 0, 255), (0, 0, 0)
-
-
-def names(folder):
-    return sorted(path.name for path in folder.iterdir())
-
-
-def labels(path):
-    """The labels of a written mask from top to bottom, each once."""
-    column = np.asarray(Image.open(path))[:, 0]
-    return [int(column[0]), *(int(b) for a, b in itertools.pairwise(column) if a != b)]
-
-
-def options(source, domain, count=1, **more):
-    return ConversionOptions(source=source, labeled_domain=domain, num_labeled=count, dataset_id=501, **more)
 
 
 @pytest.fixture
@@ -234,59 +218,6 @@ def test_mnms_refuses_overlapping_channels(source, release, converter, raw_paren
         ValueError, match=r"mask value \(255, 255, 0\) is unknown; valid are 0, \(255, 0, 0\)"
     ):
         converter("Dataset503_MNMs").convert(options(source, "vendorA"), raw_parent)
-
-
-@pytest.fixture
-def busi(source, release):
-    """Eleven benign, two malignant and one normal image."""
-    for domain, count in (("benign", 11), ("malignant", 2), ("normal", 1)):
-        for number in range(1, count + 1):
-            release.png(source / domain / f"{domain} ({number}).png", (90, 90, 90), mode="RGB")
-            release.png(source / domain / f"{domain} ({number})_mask.png", 1, mode="1")
-    return source
-
-
-@pytest.fixture
-def convert_busi(converter, raw_parent):
-    module = converter("Dataset504_BUSI")
-    return lambda source, *more, **options_: module.convert(options(source, *more, **options_), raw_parent)
-
-
-def test_busi_tests_on_the_last_fifth_by_number(busi, convert_busi):
-    folder = convert_busi(busi, "benign", 2)
-    assert names(folder / "imagesTs") == [
-        "benign_0010_0000.png",
-        "benign_0011_0000.png",
-        "malignant_0002_0000.png",
-    ]
-    assert names(folder / "labelsTr") == ["benign_0001.png", "benign_0002.png"]
-    assert len(names(folder / "imagesUn")) == 8
-    with Image.open(folder / "imagesTr" / "benign_0001_0000.png") as image:
-        assert (image.mode, image.getpixel((0, 0))) == ("L", 90)
-    verify_dataset_integrity(str(folder), 1)
-
-
-def test_busi_joins_masks_of_all_modes(busi, convert_busi, release):
-    release.mask(busi / "benign" / "benign (1)_mask.png", [255, 0, 0, 0])
-    release.mask(busi / "benign" / "benign (1)_mask_1.png", [(0, 0, 0, 255)] * 3 + [(255, 255, 255, 255)])
-    folder = convert_busi(busi, "benign")
-    assert labels(folder / "labelsTr" / "benign_0001.png") == [1, 0, 1]
-
-
-@pytest.mark.parametrize(("mode", "fill"), [("RGBA", (7, 7, 7, 0)), ("LA", (7, 0)), ("P", 0), ("1", 0)])
-def test_busi_images_of_odd_modes_become_grey(busi, convert_busi, release, mode, fill):
-    release.png(busi / "benign" / "benign (1).png", fill, mode=mode)
-    folder = convert_busi(busi, "benign")
-    with Image.open(folder / "imagesTr" / "benign_0001_0000.png") as image:
-        assert image.mode == "L"
-
-
-@pytest.mark.parametrize(
-    ("count", "held_out"), [(0, 0), (1, 0), (2, 1), (9, 1), (10, 2), (437, 87), (210, 42)]
-)
-def test_last_fifth(count, held_out):
-    stems = [f"{number:03d}" for number in range(count)]
-    assert last_fifth(stems) == set(stems[count - held_out :])
 
 
 def test_script_runs(prostate, raw_parent):

@@ -8,14 +8,9 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 from nnunetv2.experiment_planning.verify_dataset_integrity import verify_dataset_integrity
-
-from nnunetv2_semiseg.data.conversion import ConversionOptions
+from released_files import names, options
 
 SPACING = (0.5, 0.6, 3.0)
-
-
-def names(folder):
-    return sorted(path.name for path in folder.iterdir())
 
 
 def values(path):
@@ -35,11 +30,8 @@ def prostate(source, release):
 
 @pytest.fixture
 def convert(converter, raw_parent):
-    def run(name, source, domain, count=1, **more):
-        options = ConversionOptions(
-            source=source, labeled_domain=domain, num_labeled=count, dataset_id=502, **more
-        )
-        return converter(name).convert(options, raw_parent)
+    def run(name, *choices, **more):
+        return converter(name).convert(options(*choices, **more), raw_parent)
 
     return run
 
