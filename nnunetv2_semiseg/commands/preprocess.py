@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 from typing import Any
 
 from nnunetv2.paths import nnUNet_preprocessed
-from nnunetv2.utilities.dataset_name_id_conversion import maybe_convert_to_dataset_name
 from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 
+from nnunetv2_semiseg.commands.datasets import dataset_name, read_json
 from nnunetv2_semiseg.commands.errors import clean_exit
 from nnunetv2_semiseg.data.unlabeled import preprocess_unlabeled
 
@@ -22,14 +21,14 @@ DEFAULT_CONFIGURATIONS = ("2d", "3d_fullres")
 def main() -> None:
     """Preprocess the unlabeled images of a dataset."""
     arguments = _parser().parse_args()
-    dataset_name = _dataset_name(arguments.dataset)
-    folder = Path(nnUNet_preprocessed) / dataset_name
-    plans_manager = PlansManager(_read_json(folder / f"{arguments.plans}.json", dataset_name))
-    dataset_json = _read_json(folder / "dataset.json", dataset_name)
+    name = dataset_name(arguments.dataset)
+    folder = Path(nnUNet_preprocessed) / name
+    plans_manager = PlansManager(read_json(folder / f"{arguments.plans}.json", name))
+    dataset_json = read_json(folder / "dataset.json", name)
     for configuration in _configurations(arguments.configurations, plans_manager):
-        print(f"{dataset_name}, configuration {configuration}")
+        print(f"{name}, configuration {configuration}")
         preprocess_unlabeled(
-            dataset_name,
+            name,
             plans_manager,
             plans_manager.get_configuration(configuration),
             dataset_json,
@@ -66,22 +65,6 @@ def _positive(text: str) -> int:
     if number < 1:
         raise argparse.ArgumentTypeError(f"must be at least 1, got {number}")
     return number
-
-
-def _dataset_name(dataset: str) -> str:
-    try:
-        return str(maybe_convert_to_dataset_name(dataset))
-    except RuntimeError as error:  # nnU-Net's way of saying that there is none, or more than one
-        raise ValueError(f"dataset {dataset}: {error}") from None
-
-
-def _read_json(file: Path, dataset_name: str) -> dict[str, Any]:
-    if not file.is_file():
-        raise FileNotFoundError(
-            f"{file} does not exist: run nnUNetv2_plan_and_preprocess for {dataset_name} first"
-        )
-    content: dict[str, Any] = json.loads(file.read_text())
-    return content
 
 
 def _configurations(wanted: list[str] | None, plans_manager: Any) -> list[str]:

@@ -83,7 +83,7 @@ def build_unlabeled_loader(
         return SingleThreadedAugmenter(loader, None)
     # without seeds all forked workers would go on with the same copy of torch's random stream
     seeds = [int(seed) for seed in np.random.randint(0, 2**31, num_processes)]
-    return NonDetMultiThreadedAugmenter(
+    augmenter = NonDetMultiThreadedAugmenter(
         loader,
         None,
         num_processes,
@@ -92,6 +92,8 @@ def build_unlabeled_loader(
         pin_memory=device.type == "cuda",
         wait_time=0.002,
     )
+    next(augmenter)  # the processes start here, as nnU-Net's do, and not within the first training step
+    return augmenter
 
 
 class PairedLoader:

@@ -83,7 +83,7 @@ class Manifest:
 
     def save(self, file: Path) -> None:
         """Write the manifest in one step: readers see the old one or the new one."""
-        temporary = file.with_name(f"{file.name}.{os.getpid()}.tmp")
+        temporary = file.with_name(f"{file.name}.tmp")
         temporary.write_text(json.dumps({"plan_fields": self.plan_fields, "cases": self.cases}, indent=1))
         temporary.replace(file)
 

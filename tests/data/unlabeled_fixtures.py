@@ -172,6 +172,8 @@ def _planned(name: str, root: Path, monkeypatch) -> Path:
     api.plan_experiments([number], gpu_memory_target_in_gb=1)
     configurations = ("2d", "3d_fullres") if name == VOLUME else ("2d",)
     api.preprocess([number], configurations=configurations, num_processes=[2], show_progress_bar=False)
+    splits = [{"train": LABELED[:3], "val": LABELED[3:]}]
+    (root / "preprocessed" / name / "splits_final.json").write_text(json.dumps(splits))
     return root
 
 
