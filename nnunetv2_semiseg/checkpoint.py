@@ -7,14 +7,13 @@ nnU-Net's checkpoint has no place for teachers, further optimizers or random str
 from __future__ import annotations
 
 import os
-import random
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from nnunetv2_semiseg.methods.base import Method, ScheduledOptimizer
+from nnunetv2_semiseg.random_state import random_state
 
 COMPANION_KEY = "semiseg"
 COMPANION_VERSION = 1
@@ -50,7 +49,7 @@ def companion_state(method: Method, optimizers: list[ScheduledOptimizer], step: 
         "frozen": method.frozen_identity(),
         "optimizers": {item.name: item.optimizer.state_dict() for item in optimizers},
         "step": step,
-        "random": _random_state(),
+        "random": random_state(),
     }
 
 
@@ -85,29 +84,3 @@ def restore_companion(companion: dict[str, Any], method: Method, optimizers: lis
     for item in optimizers:
         item.optimizer.load_state_dict(companion["optimizers"][item.name])
     return int(companion["step"])
-
-
-def restore_random_state(companion: dict[str, Any]) -> None:
-    """Put Python's, numpy's and torch's random streams back. The last thing to do before training goes on."""
-    state = companion["random"]
-    random.setstate(state["python"])
-    np.random.set_state(state["numpy"])
-    torch.set_rng_state(state["torch"].cpu())
-    if torch.cuda.is_available() and state["cuda"]:
-        torch.cuda.set_rng_state_all([stream.cpu() for stream in state["cuda"]])
-
-
-def seed_everything(seed: int) -> None:
-    """Start all random streams from one number."""
-    random.seed(seed)
-    np.random.seed(seed)
-    torch.manual_seed(seed)
-
-
-def _random_state() -> dict[str, Any]:
-    return {
-        "python": random.getstate(),
-        "numpy": np.random.get_state(),
-        "torch": torch.get_rng_state(),
-        "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
-    }

@@ -67,6 +67,9 @@ class TrainingConfig:
         default=None, ge=1, description="unlabeled samples a step; null: the method's own"
     )
     save_every: int = Field(default=50, ge=1, description="epochs between two writings of checkpoint_latest")
+    measure_gradient_every: int | None = Field(
+        default=None, ge=1, description="epochs between measurements of the unsupervised gradient's norm"
+    )
     seed: int | None = Field(
         default=None,
         ge=0,

@@ -20,6 +20,7 @@ from nnunetv2_semiseg.data.labeled_check import check_labeled_matches_plans
 from nnunetv2_semiseg.data.loader import PairedLoader
 from nnunetv2_semiseg.data.pairing import pair_with_unlabeled
 from nnunetv2_semiseg.data.unlabeled import UnlabeledData, preprocess_unlabeled
+from nnunetv2_semiseg.diagnostics import unsupervised_gradient_norm
 from nnunetv2_semiseg.export import (
     EXPORTED_CHECKPOINTS,
     copy_pictures,
@@ -27,9 +28,11 @@ from nnunetv2_semiseg.export import (
     validation_trainer,
     write_export,
 )
+from nnunetv2_semiseg.lengths import set_lengths
 from nnunetv2_semiseg.methods.base import Method, ScheduledOptimizer, Setting, StepContext
 from nnunetv2_semiseg.methods.resolve import resolve_config
 from nnunetv2_semiseg.optimization import backward_and_step
+from nnunetv2_semiseg.random_state import restore_random_state, seed_everything
 from nnunetv2_semiseg.refusals import refuse_unsupported
 from nnunetv2_semiseg.schedules import Progress
 
@@ -65,22 +68,16 @@ class nnUNetTrainerSemiSeg(nnUNetTrainer):
         refuse_unsupported(self.method_class, plans, configuration, dataset_json)
         self.resolved = resolve_config(plans, configuration, self.method_class)
         super().__init__(plans, configuration, fold, dataset_json, device)
-        training = self.resolved.training
-        self.num_epochs = training.epochs
-        self.num_iterations_per_epoch = training.iterations_per_epoch
-        self.num_val_iterations_per_epoch = training.validation_iterations_per_epoch
-        self.save_every = training.save_every
+        set_lengths(self, self.resolved.training)
         self._optimizers: list[ScheduledOptimizer] = []
         self._step = 0
         self._companion: dict[str, Any] | None = None
         self._validated_checkpoint = EXPORTED_CHECKPOINTS[0]
 
-    # ------------------------------------------------------------------ building
-
     def initialize(self) -> None:
         """nnU-Net's initialisation, from the configured seed if there is one."""
         if self.resolved.training.seed is not None:
-            checkpoints.seed_everything(self.resolved.training.seed)
+            seed_everything(self.resolved.training.seed)
         super().initialize()
 
     def configure_optimizers(self) -> tuple[torch.optim.Optimizer, Any]:
@@ -125,8 +122,6 @@ class nnUNetTrainerSemiSeg(nnUNetTrainer):
         )
         return paired, validation
 
-    # ------------------------------------------------------------------ training
-
     def on_train_start(self) -> None:
         """Build the method, preprocess unlabeled images where needed, and go on where a checkpoint ended."""
         if not self.was_initialized:
@@ -151,7 +146,7 @@ class nnUNetTrainerSemiSeg(nnUNetTrainer):
         )
         if self._companion is not None:
             self._step = checkpoints.restore_companion(self._companion, self.method, self._optimizers)
-            checkpoints.restore_random_state(self._companion)
+            restore_random_state(self._companion["random"])
             self._companion = None
 
     def _write_resolved_config(self) -> None:
@@ -178,20 +173,29 @@ class nnUNetTrainerSemiSeg(nnUNetTrainer):
         """
         batch = batch.to(self.device)
         progress = Progress(self._step, self.num_epochs * self.num_iterations_per_epoch)
+        context = StepContext(self.network, self._supervised_loss, progress)
         self._set_learning_rates(progress)
         for optimizer in self._all_optimizers():
             optimizer.zero_grad(set_to_none=True)
         # as in nnU-Net: autocast on CUDA only
         with autocast("cuda") if self.device.type == "cuda" else dummy_context():
-            losses = self.method.losses(batch, StepContext(self.network, self._supervised_loss, progress))
+            losses = self.method.losses(batch, context)
             total = losses.total
         backward_and_step(total, self._all_optimizers(), self.grad_scaler)
         self.method.after_step(self.network, progress)
         self._step += 1
-        values = {"loss": total}
+        values = {"loss": total, **self._measured_gradient(batch, context)}
         values.update({training_log.LOSS + name: term.value for name, term in losses.terms.items()})
         values.update({training_log.MEASURE + name: value for name, value in losses.measures.items()})
         return {name: value.detach() for name, value in values.items()}
+
+    def _measured_gradient(self, batch: SemiSegBatch, context: StepContext) -> dict[str, torch.Tensor]:
+        """In the first step of every n-th epoch, where the configuration asks for it."""
+        every, iterations = self.resolved.training.measure_gradient_every, self.num_iterations_per_epoch
+        if every is None or context.progress.step % (every * iterations) != 0:
+            return {}
+        norm = unsupervised_gradient_norm(self.method, batch, context)
+        return {training_log.MEASURE + "unsupervised_gradient_norm": norm}
 
     def _supervised_loss(self, output: Any, targets: tuple[torch.Tensor, ...]) -> torch.Tensor:
         """nnU-Net's loss, with deep supervision where the network gives several outputs."""
@@ -235,8 +239,6 @@ class nnUNetTrainerSemiSeg(nnUNetTrainer):
             training_log.plot_progress(self.logger, self.output_folder)
             for exported in exported_trainers(type(self)):
                 copy_pictures(self, exported.__name__, ("progress.png", training_log.PLOT_FILE))
-
-    # ------------------------------------------------------------------ checkpoints and validation
 
     def save_checkpoint(self, filename: str) -> None:
         """nnU-Net's checkpoint with the companion state, and the exported networks' beside it.

@@ -70,11 +70,13 @@ class LossTerm:
         value: The unweighted loss, which is what the log shows.
         trains: Names of the networks: `DEPLOYED` or keys of `Method.trained_networks`.
         weight: Factor in the total.
+        supervised: Whether it needs labeled images only.
     """
 
     value: torch.Tensor
     trains: frozenset[str]
     weight: float = 1.0
+    supervised: bool = False
 
 
 @dataclass(frozen=True)
@@ -87,7 +89,16 @@ class StepLosses:
     @property
     def total(self) -> torch.Tensor:
         """The weighted sum of all terms."""
-        return torch.stack([term.weight * term.value for term in self.terms.values()]).sum()
+        return _weighted_sum(list(self.terms.values()))
+
+    @property
+    def unsupervised(self) -> torch.Tensor:
+        """The weighted sum of the terms that need unlabeled images."""
+        return _weighted_sum([term for term in self.terms.values() if not term.supervised])
+
+
+def _weighted_sum(terms: list[LossTerm]) -> torch.Tensor:
+    return torch.stack([term.weight * term.value for term in terms]).sum()
 
 
 @dataclass(frozen=True)

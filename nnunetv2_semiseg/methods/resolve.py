@@ -44,7 +44,7 @@ def resolve_config(
     section = merged_section(plans, configuration)
     where = _where(configuration)
     _refuse_unknown(section, where)
-    training = {"epochs": method_class.default_epochs, **_training_values(section)}
+    training = {"epochs": method_class.default_epochs, **training_values(section)}
     return ResolvedConfig(
         parse_config(TrainingConfig, training, where), _method_config(section, method_class, where)
     )
@@ -59,7 +59,7 @@ def check_section(plans: Mapping[str, Any], configuration: str) -> None:
     section = merged_section(plans, configuration)
     where = _where(configuration)
     _refuse_unknown(section, where)
-    parse_config(TrainingConfig, _training_values(section), where)
+    parse_config(TrainingConfig, training_values(section), where)
     for key, method_class in discovered_methods().items():
         if key in section:
             _method_config(section, method_class, where)
@@ -73,7 +73,8 @@ def _training_fields() -> list[str]:
     return [field.name for field in dataclasses.fields(TrainingConfig)]
 
 
-def _training_values(section: Mapping[str, Any]) -> dict[str, Any]:
+def training_values(section: Mapping[str, Any]) -> dict[str, Any]:
+    """The part of a ``semiseg`` dictionary that belongs to every training."""
     return {key: value for key, value in section.items() if key in _training_fields()}
 
 

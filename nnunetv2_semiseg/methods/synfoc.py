@@ -178,13 +178,11 @@ class SynFoC(Method):
         images, num_labeled = torch.cat([batch.labeled_images, mixed_images]), len(batch.labeled_images)
         network_labeled, network_mixed = split_batch(context.network(images), num_labeled)
         foundation_labeled, foundation_mixed = split_batch(self.foundation(images), num_labeled)
+        network_loss = context.supervised_loss(network_labeled, batch.labeled_targets)
+        foundation_loss = seg_loss(foundation_labeled, labeled.grid, labeled.grid_mask)
         terms = {
-            "supervised": LossTerm(
-                context.supervised_loss(network_labeled, batch.labeled_targets), frozenset({DEPLOYED})
-            ),
-            "supervised_foundation": LossTerm(
-                seg_loss(foundation_labeled, labeled.grid, labeled.grid_mask), frozenset({FOUNDATION})
-            ),
+            "supervised": LossTerm(network_loss, frozenset({DEPLOYED}), supervised=True),
+            "supervised_foundation": LossTerm(foundation_loss, frozenset({FOUNDATION}), supervised=True),
             **self._unsupervised_terms(
                 full_resolution(network_mixed), foundation_mixed, mixed, sigmoid_ramp(context.progress)
             ),

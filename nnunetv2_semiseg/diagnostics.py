@@ -1,0 +1,31 @@
+"""Measurements for the one who watches a training; they change nothing in it."""
+
+from __future__ import annotations
+
+import torch
+
+from nnunetv2_semiseg.batch import SemiSegBatch
+from nnunetv2_semiseg.methods.base import Method, StepContext
+
+
+def unsupervised_gradient_norm(method: Method, batch: SemiSegBatch, context: StepContext) -> torch.Tensor:
+    """Norm of the deployed network's gradient from the weighted terms that need unlabeled images.
+
+    A pass of its own, so that it works with compiled networks, whose graphs are gone after one backward
+    pass. In full precision and from copies of the random streams.
+
+    Args:
+        method: The method.
+        batch: On the training's device.
+        context: Of the current step.
+
+    Returns:
+        A scalar, 0 where unlabeled images have no influence.
+    """
+    parameters = [parameter for parameter in context.network.parameters() if parameter.requires_grad]
+    devices = [batch.labeled_images.device] if batch.labeled_images.is_cuda else []
+    with torch.random.fork_rng(devices=devices):
+        loss = method.losses(batch, context).unsupervised
+        gradients = torch.autograd.grad(loss, parameters, allow_unused=True)
+    present = [gradient for gradient in gradients if gradient is not None]
+    return torch.nn.utils.get_total_norm(present)

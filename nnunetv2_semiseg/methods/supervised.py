@@ -1,0 +1,50 @@
+"""Supervised only: the yardstick that a semi-supervised method is measured against."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
+
+from nnunetv2_semiseg.config import TrainingConfig, merged_section, parse_config
+from nnunetv2_semiseg.lengths import set_lengths
+from nnunetv2_semiseg.methods.resolve import training_values
+from nnunetv2_semiseg.random_state import seed_everything
+
+
+class nnUNetTrainerSupervised(nnUNetTrainer):
+    """nnU-Net on the labeled images alone, as long as the configuration says.
+
+    nnUNetTrainer has its length and nnU-Net's batch size built in. For a comparison with equal numbers of
+    iterations and labeled samples this class takes both from the plans; it changes nothing else.
+    """
+
+    def __init__(
+        self,
+        plans: dict[str, Any],
+        configuration: str,
+        fold: int | str,
+        dataset_json: dict[str, Any],
+        device: torch.device = torch.device("cuda"),  # noqa: B008  # nnU-Net's signature
+    ) -> None:
+        """Set nnU-Net's lengths; the arguments are nnU-Net's.
+
+        Raises:
+            ValueError: The plans hold an unknown or impossible hyper-parameter.
+        """
+        values = training_values(merged_section(plans, configuration))
+        training = parse_config(TrainingConfig, values, f"configuration '{configuration}'")
+        super().__init__(plans, configuration, fold, dataset_json, device)
+        set_lengths(self, training)
+        self.seed, self.labeled_batch_size = training.seed, training.labeled_batch_size
+
+    def initialize(self) -> None:
+        """nnU-Net's initialisation, from the configured seed if there is one."""
+        if self.seed is not None:
+            seed_everything(self.seed)
+        super().initialize()
+
+    def _set_batch_size_and_oversample(self) -> None:
+        super()._set_batch_size_and_oversample()
+        self.batch_size: int = self.labeled_batch_size or self.batch_size
