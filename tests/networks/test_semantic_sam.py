@@ -102,6 +102,7 @@ def test_teacher_stays_in_evaluation(tiny_sam):
 
 def test_teacher_follows_the_student_and_leaves_the_encoder_alone(tiny_sam):
     teacher, images = tiny_sam.teacher(), torch.randn(1, 2, 48, 48)
+    writes = [parameter._version for parameter in tiny_sam.encoder.parameters()]
     frozen, old = _state(tiny_sam.encoder), _state(teacher.trained)
     for parameter in tiny_sam.parameters_to_train():
         torch.nn.init.normal_(parameter, std=0.2)
@@ -110,6 +111,7 @@ def test_teacher_follows_the_student_and_leaves_the_encoder_alone(tiny_sam):
     for name, tensor in teacher.trained.state_dict().items():
         _close(tensor, 0.9 * old[name] + 0.1 * tiny_sam.trained.state_dict()[name])
     assert all(torch.equal(tensor, frozen[name]) for name, tensor in teacher.encoder.state_dict().items())
+    assert [parameter._version for parameter in teacher.encoder.parameters()] == writes
     ema_update(teacher, tiny_sam, 0.0)
     assert torch.equal(teacher(images), tiny_sam(images))
 
