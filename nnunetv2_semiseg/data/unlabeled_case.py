@@ -48,7 +48,8 @@ def preprocess_case(task: CaseTask) -> str | None:
     except MemoryError:
         raise
     except Exception as error:  # readers raise what they like on a broken file
-        return textwrap.shorten(str(error) or type(error).__name__, 120)
+        reason = (str(error) or type(error).__name__).strip().splitlines()[-1]
+        return textwrap.shorten(reason, 120)
     _save(task, data, seg, properties)
     return None
 
