@@ -23,6 +23,8 @@ STRICT = ConfigDict(extra="forbid")
 SECTION = "semiseg"
 """The key of a plans configuration under which this package's hyper-parameters stand."""
 
+HALF_OF_THE_CHANNELS = "once drawn, each channel changes with probability 1/2, as in nnU-Net"
+
 ConfigT = TypeVar("ConfigT")
 
 
@@ -38,9 +40,9 @@ class ViewsConfig:
     contrast_probability: float = Field(default=0.8, ge=0, le=1)
     gamma_range: tuple[float, float] = Field(default=(0.5, 2.0), description="exponent of the gamma change")
     gamma_probability: float = Field(default=0.5, ge=0, le=1)
-    blur_probability: float = Field(default=0.5, ge=0, le=1)
+    blur_probability: float = Field(default=0.5, ge=0, le=1, description=HALF_OF_THE_CHANNELS)
     noise_probability: float = Field(default=0.3, ge=0, le=1)
-    low_resolution_probability: float = Field(default=0.3, ge=0, le=1)
+    low_resolution_probability: float = Field(default=0.3, ge=0, le=1, description=HALF_OF_THE_CHANNELS)
 
     @model_validator(mode="after")
     def _ranges_are_ordered(self) -> ViewsConfig:

@@ -27,5 +27,5 @@ def unsupervised_gradient_norm(method: Method, batch: SemiSegBatch, context: Ste
     with torch.random.fork_rng(devices=devices):
         loss = method.losses(batch, context).unsupervised
         gradients = torch.autograd.grad(loss, parameters, allow_unused=True)
-    present = [gradient for gradient in gradients if gradient is not None]
-    return torch.nn.utils.get_total_norm(present)
+    norms = [torch.linalg.vector_norm(gradient) for gradient in gradients if gradient is not None]
+    return torch.linalg.vector_norm(torch.stack(norms)) if norms else loss.new_zeros(())

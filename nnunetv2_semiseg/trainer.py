@@ -262,17 +262,18 @@ class nnUNetTrainerSemiSeg(nnUNetTrainer):
             for name, weights in self.method.exports().items():
                 write_export(self, name, weights(), checkpoint, Path(filename).name)
 
-    def load_checkpoint(self, filename_or_checkpoint: dict[str, Any] | str) -> None:
+    def load_checkpoint(self, filename_or_checkpoint: str) -> None:
         """Load nnU-Net's part now and keep the method's for `on_train_start`.
 
         Validation needs no method, and so no foundation weights.
+
+        Args:
+            filename_or_checkpoint: A file; nnU-Net's own method takes nothing else, whatever it declares.
         """
-        checkpoint = filename_or_checkpoint
-        if isinstance(checkpoint, str):
-            name = Path(checkpoint).name
-            self._validated_checkpoint = name if name in EXPORTED_CHECKPOINTS else EXPORTED_CHECKPOINTS[0]
-            checkpoint = torch.load(checkpoint, map_location="cpu", weights_only=False)
-        super().load_checkpoint(checkpoint)
+        super().load_checkpoint(filename_or_checkpoint)
+        name = Path(filename_or_checkpoint).name
+        self._validated_checkpoint = name if name in EXPORTED_CHECKPOINTS else EXPORTED_CHECKPOINTS[0]
+        checkpoint = torch.load(filename_or_checkpoint, map_location="cpu", weights_only=False)
         self._companion = checkpoint.get(checkpoints.COMPANION_KEY, {})
 
     def perform_actual_validation(self, save_probabilities: bool = False) -> None:

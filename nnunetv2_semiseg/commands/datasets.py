@@ -18,7 +18,7 @@ def dataset_name(dataset: str) -> str:
     try:
         return str(maybe_convert_to_dataset_name(dataset))
     except RuntimeError as error:  # nnU-Net's way of saying so
-        raise ValueError(f"dataset {dataset}: {error}") from None
+        raise ValueError(f"dataset {dataset}: {' '.join(str(error).split())}") from None
 
 
 def read_json(file: Path, dataset: str) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import torch
 from tiny_training import Training, make_batch, make_training
 from torch import nn
 
+from nnunetv2_semiseg.diagnostics import unsupervised_gradient_norm
 from nnunetv2_semiseg.export import exported_trainers
 from nnunetv2_semiseg.methods.base import DEPLOYED, Method
 from nnunetv2_semiseg.methods.discovery import discovered_methods, discovered_trainers
@@ -187,6 +188,26 @@ def test_unlabeled_images_matter(method_class: type[Method], dimension: int) -> 
         training.losses(mixed).total.backward()
         gradients.append(torch.cat([p.grad.flatten() for p in training.network.parameters()]))
     assert not torch.allclose(gradients[0], gradients[1])
+
+
+@every_method
+def test_the_unsupervised_gradient_is_measured_without_a_trace(
+    method_class: type[Method], dimension: int
+) -> None:
+    training, batch = later_step(make_training(method_class, dimension)), make_batch(dimension)
+    stream, weights = torch.get_rng_state(), snapshot(training.network)
+    norm = unsupervised_gradient_norm(training.method, batch, training.context())
+    assert torch.equal(torch.get_rng_state(), stream)
+    assert same(snapshot(training.network), weights)
+    assert gradient_norm(training.network) == 0
+    losses = training.losses(batch)  # draws what the measurement drew
+    losses.unsupervised.backward()
+    gradients = [p.grad.flatten() for p in training.network.parameters() if p.grad is not None]
+    assert norm > 0
+    assert torch.allclose(norm, torch.cat(gradients).norm())
+    supervised = {name for name, term in losses.terms.items() if term.supervised}
+    assert supervised, "the terms of labeled images must say so"
+    assert supervised != losses.terms.keys()
 
 
 @every_method
