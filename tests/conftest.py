@@ -1,0 +1,258 @@
+"""A tiny planned dataset for whole trainings, made once a session and copied for each test."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from multiprocessing.pool import ThreadPool
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+DATASET_ID = 500
+LABELED, TESTED = 6, 4
+"""Cases of the phantom: few, but enough for nnU-Net's five folds. As many are unlabeled as are labeled."""
+
+FOUNDATION = {"architecture": "vit_tiny", "random_weights": True, "image_size": 64}
+SETTINGS: dict[str, Any] = {
+    "epochs": 2,
+    "iterations_per_epoch": 2,
+    "validation_iterations_per_epoch": 1,
+    "save_every": 1,
+    "seed": 1,
+    "synfoc": {"foundation": FOUNDATION},
+}
+"""Of the configuration ``2d_tiny``, which inherits the tiny network from ``2d_small``."""
+
+TRAINER, FOUNDATION_TRAINER = "nnUNetTrainerSynFoC", "nnUNetTrainerSynFoCFoundation"
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """nnU-Net's three folders below ``root``, with a phantom dataset in them."""
+
+    root: Path
+
+    dataset = f"Dataset{DATASET_ID}_Phantom"
+    trainer_name, foundation_name = TRAINER, FOUNDATION_TRAINER
+
+    @property
+    def raw(self) -> Path:
+        return self.root / "raw" / self.dataset
+
+    @property
+    def preprocessed(self) -> Path:
+        return self.root / "preprocessed" / self.dataset
+
+    @property
+    def results(self) -> Path:
+        return self.root / "results" / self.dataset
+
+    @property
+    def dataset_json(self) -> dict[str, Any]:
+        return dict(json.loads((self.preprocessed / "dataset.json").read_text()))
+
+    def make_folders(self) -> None:
+        for name in ("raw", "preprocessed", "results"):
+            (self.root / name).mkdir()
+
+    def environment(self, **changes: str) -> dict[str, str]:
+        """The variables of a training; ``changes`` with an empty value are left out."""
+        from nnunetv2_semiseg.commands.plugin import plugin_path
+
+        variables = {f"nnUNet_{name}": str(self.root / name) for name in ("raw", "preprocessed", "results")}
+        variables |= {
+            "nnUNet_extTrainer": plugin_path(""),
+            "nnUNet_compile": "f",
+            "nnUNet_n_proc_DA": "0",
+            "nnUNet_def_n_proc": "1",
+            "OMP_THREAD_LIMIT": "1",  # nnU-Net asks for all cores; threads waiting for each other crawl
+        }
+        variables |= changes
+        return {name: value for name, value in variables.items() if value}
+
+    def start(self, *command: object, **changes: str) -> subprocess.Popen[str]:
+        """Start a command in a process group of its own; its output goes to ``stdout``."""
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith("nnUNet_")}
+        folder = os.path.dirname(sys.executable)
+        inherited["PATH"] = os.pathsep.join([folder, inherited.get("PATH", "")])
+        return subprocess.Popen(
+            [str(part) for part in command],
+            env={**inherited, **self.environment(**changes)},
+            cwd=self.root,
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+
+    def run(self, *command: object, code: int = 0, timeout: float = 600, **changes: str) -> str:
+        """Run a command to its end; its output, standard error included."""
+        process = self.start(*command, **changes)
+        try:
+            output, _ = process.communicate(timeout=timeout)
+        except subprocess.TimeoutExpired:
+            self.kill(process)
+            pytest.fail(f"{command} ran longer than {timeout} s:\n{process.communicate()[0][-5000:]}")
+        assert process.returncode == code, f"{command} ended with {process.returncode}:\n{output[-5000:]}"
+        return output
+
+    @staticmethod
+    def kill(process: subprocess.Popen[str]) -> None:
+        """End a command of `start` and whatever it started, at once and without a chance to tidy up."""
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+    def read_plans(self, name: str = "nnUNetPlans") -> dict[str, Any]:
+        return dict(json.loads((self.preprocessed / f"{name}.json").read_text()))
+
+    def write_plans(self, plans: dict[str, Any], name: str = "nnUNetPlans") -> None:
+        (self.preprocessed / f"{name}.json").write_text(json.dumps(plans))
+
+    def write_tiny_configurations(self) -> None:
+        """``2d_small``, a network of three stages and 8 features, and ``2d_tiny``, a short SynFoC of it."""
+        plans = self.read_plans()
+        architecture = json.loads(json.dumps(plans["configurations"]["2d"]["architecture"]))
+        architecture["arch_kwargs"] |= {
+            "n_stages": 3,
+            "features_per_stage": [8, 8, 8],
+            "kernel_sizes": [[3, 3]] * 3,
+            "strides": [[1, 1], [2, 2], [2, 2]],
+            "n_conv_per_stage": [1] * 3,
+            "n_conv_per_stage_decoder": [1] * 2,
+        }
+        small = {"inherits_from": "2d", "patch_size": [32, 32], "batch_size": 2, "architecture": architecture}
+        plans["configurations"]["2d_small"] = small
+        plans["configurations"]["2d_tiny"] = {"inherits_from": "2d_small", "semiseg": SETTINGS}
+        self.write_plans(plans)
+
+    def configure(
+        self, name: str, parent: str = "2d_tiny", plans: str = "nnUNetPlans", **settings: Any
+    ) -> str:
+        """Write a configuration that inherits from another; gives its name."""
+        content = self.read_plans(plans)
+        content["configurations"][name] = {"inherits_from": parent, "semiseg": settings}
+        self.write_plans(content, plans)
+        return name
+
+    def model(
+        self, trainer: str = TRAINER, configuration: str = "2d_tiny", plans: str = "nnUNetPlans"
+    ) -> Path:
+        return self.results / f"{trainer}__{plans}__{configuration}"
+
+    def checkpoint(
+        self, model: Path, name: str = "checkpoint_final.pth", fold: int | str = 0
+    ) -> dict[str, Any]:
+        content = torch.load(model / f"fold_{fold}" / name, map_location="cpu", weights_only=False)
+        return dict(content)
+
+    def make_trainer(self, configuration: str = "2d_tiny", fold: int | str = 0) -> Any:
+        """A SynFoC trainer in this process, as nnU-Net's command makes it."""
+        from nnunetv2_semiseg.methods.synfoc import nnUNetTrainerSynFoC
+
+        plans = {**self.read_plans(), "continue_training": False}
+        return nnUNetTrainerSynFoC(plans, configuration, fold, self.dataset_json, torch.device("cpu"))
+
+
+def use_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Threads instead of spawned processes, each of which would import torch for seconds."""
+    from nnunetv2_semiseg.data import unlabeled
+
+    monkeypatch.setattr(multiprocessing.get_context("spawn"), "Pool", ThreadPool, raising=False)
+    monkeypatch.setattr(
+        unlabeled, "ProcessPoolExecutor", lambda workers, mp_context, initializer: ThreadPoolExecutor(workers)
+    )
+
+
+def plan_here(workspace: Workspace) -> None:
+    """Plan and preprocess a phantom in this process; planning crashes where nnUNet_n_proc_DA is 0."""
+    from nnunetv2.experiment_planning import plan_and_preprocess_api as api
+
+    api.extract_fingerprints([DATASET_ID], num_processes=1, verbose=False, show_progress_bar=False)
+    api.plan_experiments([DATASET_ID], gpu_memory_target_in_gb=1)
+    api.preprocess([DATASET_ID], configurations=("2d",), num_processes=[1], show_progress_bar=False)
+    workspace.write_tiny_configurations()
+
+
+@pytest.fixture(scope="session")
+def planned(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Root of a planned and preprocessed phantom, unlabeled images included. Copy it, don't change it."""
+    from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
+
+    from nnunetv2_semiseg.data.phantom import PhantomOptions, write_phantom_dataset
+    from nnunetv2_semiseg.data.unlabeled import preprocess_unlabeled
+
+    workspace = Workspace(tmp_path_factory.mktemp("planned"))
+    workspace.make_folders()
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        use_threads(monkeypatch)
+        for name, value in workspace.environment(nnUNet_n_proc_DA="1").items():
+            monkeypatch.setenv(name, value)
+        options = PhantomOptions(domains=2, train=LABELED, test=TESTED // 2, labeled=LABELED, size=64)
+        write_phantom_dataset(workspace.root / "raw", DATASET_ID, "Phantom", options)
+        plan_here(workspace)
+        manager = PlansManager(workspace.read_plans())
+        configuration = manager.get_configuration("2d")
+        preprocess_unlabeled(workspace.dataset, manager, configuration, workspace.dataset_json, 1)
+    return workspace.root
+
+
+@pytest.fixture(scope="session")
+def copy_planned(planned: Path) -> Callable[[Path], Workspace]:
+    """Makes a workspace of its own at a path that does not exist yet."""
+
+    def copy(root: Path) -> Workspace:
+        shutil.copytree(planned, root)
+        return Workspace(root)
+
+    return copy
+
+
+@pytest.fixture
+def empty_workspace(tmp_path: Path) -> Workspace:
+    """No dataset and no plans: for commands that make them."""
+    workspace = Workspace(tmp_path / "empty")
+    workspace.root.mkdir()
+    workspace.make_folders()
+    return workspace
+
+
+@pytest.fixture
+def workspace(
+    tmp_path: Path, copy_planned: Callable[[Path], Workspace], monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Workspace]:
+    """A copy of the planned phantom; nnU-Net's variables of this process point to it."""
+    copied = copy_planned(tmp_path / "nnunet")
+    use_threads(monkeypatch)
+    for name, value in copied.environment().items():
+        monkeypatch.setenv(name, value)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    # nnU-Net takes all cores; threads that wait for each other crawl where tests run side by side
+    monkeypatch.setattr(torch, "set_num_threads", lambda number: None)
+    yield copied
+    monkeypatch.undo()
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture
+def train(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """``nnUNetv2_train`` in this process; takes what follows the dataset on its command line."""
+    from nnunetv2.run.run_training import run_training_entry
+
+    def run(configuration: str, fold: int | str, *options: object, trainer: str = TRAINER) -> None:
+        arguments = ["nnUNetv2_train", DATASET_ID, configuration, fold, "-tr", trainer, "-device", "cpu"]
+        monkeypatch.setattr(sys, "argv", [str(part) for part in (*arguments, *options)])
+        run_training_entry()
+
+    return run
