@@ -1,4 +1,7 @@
-"""``SegLoss``: cross entropy plus soft Dice, for true labels and for masked pseudo-labels."""
+"""``SegLoss``: cross entropy plus soft Dice, for true labels and for masked pseudo-labels.
+
+In float32 whatever the logits are: a sum over the pixels of a batch overflows in half precision.
+"""
 
 from __future__ import annotations
 
@@ -27,9 +30,9 @@ def seg_loss(logits: torch.Tensor, labels: torch.Tensor, annotated: torch.Tensor
     Returns:
         A scalar; the cross entropy is the mean over the annotated pixels, 0 where there are none.
     """
-    mask = annotated.to(logits.dtype)
+    logits, mask = logits.float(), annotated.float()
     cross_entropy = (F.cross_entropy(logits, labels, reduction="none") * mask).sum() / mask.sum().clamp_min(1)
-    target = one_hot(labels, logits.shape[1], logits.dtype)
+    target = one_hot(labels, logits.shape[1], torch.float32)
     return cross_entropy + soft_dice_loss(logits.softmax(1), target, mask[:, None])
 
 
@@ -49,7 +52,7 @@ def masked_seg_loss(
     Returns:
         A scalar.
     """
-    mask = trusted.to(logits.dtype)
+    logits, mask = logits.float(), trusted.float()
     cross_entropy = (F.cross_entropy(logits, labels, reduction="none") * mask).mean()
-    target = one_hot(labels, logits.shape[1], logits.dtype)
+    target = one_hot(labels, logits.shape[1], torch.float32)
     return cross_entropy + soft_dice_loss(logits.softmax(1), target, mask[:, None], mask_background)

@@ -50,5 +50,5 @@ def test_other_layouts_are_refused(tmp_path: Path, raw_parent: Path, converter: 
     options = ConversionOptions(
         source=tmp_path / "wbc", labeled_domain="domain1", num_labeled=1, dataset_id=506
     )
-    with pytest.raises(FileNotFoundError, match="DOMAIN/{image,mask}/NAME.png"):
+    with pytest.raises(FileNotFoundError, match=r"DOMAIN/\{image,mask\}/NAME\.png"):
         converter("Dataset506_WBC").convert(options, raw_parent)

@@ -127,3 +127,12 @@ def test_certain_probabilities_have_finite_entropy_gradients() -> None:
     consensus_loss(certain, mask, certain, mask).backward()
     assert certain.grad is not None
     assert torch.isfinite(certain.grad).all()
+
+
+def test_half_precision_logits_do_not_overflow() -> None:
+    labels = torch.zeros(2, 300, 300, dtype=torch.int64)
+    everywhere = torch.ones_like(labels, dtype=torch.bool)
+    logits = torch.zeros(2, 3, 300, 300, dtype=torch.float16)
+    for loss in (seg_loss(logits, labels, everywhere), masked_seg_loss(logits, labels, everywhere)):
+        assert loss.item() == pytest.approx(seg_loss(logits.float(), labels, everywhere).item())
+        assert math.isfinite(loss.item())
