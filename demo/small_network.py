@@ -1,0 +1,69 @@
+"""Write a configuration with a smaller network into a plans file, so that a CPU can train it.
+
+nnU-Net reads any configuration of a plans file; one that inherits from another keeps what it doesn't name.
+
+Example:
+    python -m demo.small_network -d 500 -c 2d --name 2d_small
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from nnunetv2.paths import nnUNet_preprocessed
+
+from nnunetv2_semiseg.commands.datasets import dataset_name, read_json
+
+STAGES = 4
+FEATURES = (16, 32, 64, 128)
+PER_STAGE = ("kernel_sizes", "strides", "n_conv_per_stage")
+"""Entries of the network's arguments that have one item a stage."""
+
+
+def with_small_network(plans: dict[str, Any], parent: str, name: str) -> dict[str, Any]:
+    """Plans with a configuration whose network has at most four stages and few features.
+
+    Args:
+        plans: Content of a plans file.
+        parent: Configuration to inherit from.
+        name: Configuration to write.
+
+    Returns:
+        New plans.
+    """
+    # a child's dictionary replaces its parent's whole, so it has to be complete
+    architecture = copy.deepcopy(plans["configurations"][parent]["architecture"])
+    arguments = architecture["arch_kwargs"]
+    stages = min(STAGES, arguments["n_stages"])
+    arguments["n_stages"] = stages
+    arguments["features_per_stage"] = list(FEATURES[:stages])
+    for key in PER_STAGE:
+        arguments[key] = arguments[key][:stages]
+    arguments["n_conv_per_stage_decoder"] = arguments["n_conv_per_stage_decoder"][: stages - 1]
+    small = {"inherits_from": parent, "architecture": architecture}
+    return {**plans, "configurations": {**plans["configurations"], name: small}}
+
+
+def main() -> None:
+    """Write the configuration that the command line asks for."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("-d", dest="dataset", required=True, help="dataset: its number or DatasetNNN_Name")
+    parser.add_argument("-c", dest="parent", default="2d", help="configuration to inherit from; default 2d")
+    parser.add_argument("--name", default="2d_small", help="configuration to write; default 2d_small")
+    arguments = parser.parse_args()
+    dataset = dataset_name(arguments.dataset)
+    file = Path(nnUNet_preprocessed) / dataset / "nnUNetPlans.json"
+    plans = with_small_network(read_json(file, dataset), arguments.parent, arguments.name)
+    file.write_text(json.dumps(plans, indent=4))
+    sys.stdout.write(f"{file}: configuration '{arguments.name}' has a network of {FEATURES} features\n")
+
+
+if __name__ == "__main__":
+    main()

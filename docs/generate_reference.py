@@ -1,0 +1,164 @@
+"""Write docs/reference from the code: ``python docs/generate_reference.py``, or ``make reference``."""
+
+from __future__ import annotations
+
+import argparse
+import configparser
+import importlib
+import io
+import json
+import os
+import runpy
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, redirect_stdout, suppress
+from pathlib import Path
+from typing import Any
+
+from nnunetv2_semiseg.methods.discovery import discovered_methods, discovered_trainers
+from nnunetv2_semiseg.methods.keys import Key, all_keys
+
+ROOT = Path(__file__).resolve().parents[1]
+REFERENCE = ROOT / "docs" / "reference"
+WIDTH = "100"
+"""Columns of the help texts."""
+
+NOTICE = "<!-- Written by docs/generate_reference.py. Change the code, then run `make reference`. -->"
+
+COMMANDS_TEXT = f"""{NOTICE}
+# Commands
+
+Installing the package adds the commands of the first part. The converters of the second part are files of the
+repository. nnU-Net's own commands are described in
+[its documentation](https://github.com/MIC-DKFZ/nnUNet/blob/master/documentation/how_to_use_nnunet.md).
+"""
+
+TRAINERS_TEXT = """
+## Trainers
+
+Names for `-tr`, found once `nnUNet_extTrainer` is set:
+
+| trainer | what it is |
+|---|---|
+"""
+
+CONFIG_TEXT = f"""{NOTICE}
+# Configuration keys
+
+A key is set with `nnUNetv2_semiseg_configure`, or in the plans file below `semiseg` of a configuration of
+your own. Dots stand for nested dictionaries: `synfoc.threshold=0.9` is
+`"semiseg": {{"synfoc": {{"threshold": 0.9}}}}`. Values are JSON.
+[How to change settings](../how-to/change-settings.md) has examples.
+"""
+
+
+def main() -> None:
+    """Write both pages, or with ``--check`` say which ones are stale."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--check", action="store_true", help="write nothing; exit code 1 if a page is stale")
+    check = parser.parse_args().check
+    for name, text in pages().items():
+        file = REFERENCE / name
+        if not check:
+            file.write_text(text)
+        elif is_stale(file, text):
+            sys.exit(f"{file} is stale: run `make reference`")
+
+
+def pages() -> dict[str, str]:
+    """The generated pages by file name."""
+    return {"commands.md": commands_page(), "config.md": config_page()}
+
+
+def is_stale(file: Path, text: str) -> bool:
+    """Whether a page differs in more than line breaks, which argparse sets differently in each Python."""
+    return not file.is_file() or file.read_text().split() != text.split()
+
+
+def commands_page() -> str:
+    """The help text of every command and converter, and the names of the trainers."""
+    parts = [COMMANDS_TEXT]
+    for name, entry_point in sorted(console_scripts().items()):
+        parts.append(_help_section(name, [name], entry_point))
+    parts.append("\n# Converters\n")
+    for file in sorted((ROOT / "dataset_conversion").glob("Dataset*.py")):
+        parts.append(_help_section(file.name, [file.name], _script(file)))
+    rows = [f"| `{name}` | {_first_line(kind)} |" for name, kind in sorted(discovered_trainers().items())]
+    return "".join([*parts, TRAINERS_TEXT, "\n".join(rows), "\n"])
+
+
+def config_page() -> str:
+    """A table of keys for every training, and one for each method."""
+    groups: dict[str, list[Key]] = {"": []} | {method: [] for method in sorted(discovered_methods())}
+    for key in all_keys():
+        method = key.name.partition(".")[0]
+        groups[method if method in groups else ""].append(key)
+    return CONFIG_TEXT + "".join(_key_section(method, keys) for method, keys in groups.items())
+
+
+def console_scripts() -> dict[str, Callable[[], None]]:
+    """The package's commands and their entry points, from setup.cfg."""
+    config = configparser.ConfigParser()
+    config.read(ROOT / "setup.cfg")
+    scripts = {}
+    for line in config["options.entry_points"]["console_scripts"].strip().splitlines():
+        name, _, target = (part.strip() for part in line.partition("="))
+        module, _, function = target.partition(":")
+        scripts[name] = getattr(importlib.import_module(module), function)
+    return scripts
+
+
+def help_of(arguments: list[str], run: Callable[[], Any]) -> str:
+    """What a command prints for ``--help``.
+
+    Args:
+        arguments: Its name, then what stands before ``--help``.
+        run: Its entry point.
+    """
+    text = io.StringIO()
+    with _as_command([*arguments, "--help"]), redirect_stdout(text), suppress(SystemExit):
+        run()
+    return text.getvalue().strip()
+
+
+@contextmanager
+def _as_command(arguments: list[str]) -> Iterator[None]:
+    before, columns = sys.argv, os.environ.get("COLUMNS")
+    sys.argv, os.environ["COLUMNS"] = arguments, WIDTH
+    try:
+        yield
+    finally:
+        sys.argv = before
+        if columns is None:
+            del os.environ["COLUMNS"]
+        else:
+            os.environ["COLUMNS"] = columns
+
+
+def _script(file: Path) -> Callable[[], Any]:
+    return lambda: runpy.run_path(str(file), run_name="__main__")
+
+
+def _help_section(title: str, arguments: list[str], run: Callable[[], Any]) -> str:
+    return f"\n## {title}\n\n```text\n{help_of(arguments, run)}\n```\n"
+
+
+def _key_section(method: str, keys: list[Key]) -> str:
+    title = f"Of the method `{method}`" if method else "Of every training"
+    rows = [f"| `{key.name}` | {_default(key)} | {key.description} |" for key in keys]
+    return "\n".join([f"\n## {title}\n", "| key | default | meaning |", "|---|---|---|", *rows, ""])
+
+
+def _default(key: Key) -> str:
+    # the length that each method has of its own comes as words
+    if key.name == "epochs" and isinstance(key.default, str):
+        return key.default
+    return f"`{json.dumps(key.default)}`"
+
+
+def _first_line(kind: type[Any]) -> str:
+    return (kind.__doc__ or "").strip().splitlines()[0]
+
+
+if __name__ == "__main__":
+    main()

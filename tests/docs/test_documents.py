@@ -1,0 +1,141 @@
+"""Links lead somewhere, and the commands shown exist and take the arguments that they are given."""
+
+from __future__ import annotations
+
+import argparse
+import importlib.metadata
+import re
+import runpy
+import shlex
+import sys
+from collections.abc import Callable, Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+LINK = re.compile(r"(?:\]\(|(?:src|srcset|href)=\")([^)\s\"]+)")
+CODE = re.compile(r"^```(?:bash|sh|console)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+SETTING = re.compile(r"[A-Za-z_]+=\S*")
+NOT_CHECKED = {"export", "cd", "git", "pip", "source", "mv", "unzip", "wget", "cp", "ls"}
+"""Programs that are not this package's, nnU-Net's or make's."""
+
+
+class CapturedError(Exception):
+    """Carries a command's parser out of its entry point."""
+
+
+def names(pages: list[Path]) -> list[str]:
+    return [str(page.relative_to(ROOT)) for page in pages]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=names(PAGES))
+def test_relative_links_lead_to_files_and_headings(page: Path) -> None:
+    for link in LINK.findall(page.read_text()):
+        if link.startswith(("http://", "https://", "mailto:")):
+            continue
+        name, _, heading = link.partition("#")
+        target = (page.parent / name).resolve() if name else page
+        assert target.exists(), f"{page}: {link}"
+        assert ROOT in target.parents, f"{page}: {link} leaves the repository"
+        if heading:
+            assert heading in headings(target), f"{page}: {link}"
+
+
+def headings(page: Path) -> set[str]:
+    """Anchors of a page, as GitHub makes them."""
+    text = CODE.sub("", page.read_text())
+    titles = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=names(PAGES))
+def test_commands_take_their_arguments(page: Path) -> None:
+    for command in commands(page.read_text()):
+        check(command)
+
+
+def commands(text: str) -> Iterator[list[str]]:
+    """The words of each command line in the shell blocks of a page."""
+    for block in CODE.findall(text):
+        for line in block.replace("\\\n", " ").splitlines():
+            words = shlex.split(line.removeprefix("$ "), comments=True)
+            while words and SETTING.fullmatch(words[0]):
+                del words[0]
+            if words:
+                yield words
+
+
+def check(words: list[str]) -> None:
+    """Fail unless a command exists and its parser takes the arguments."""
+    program, *arguments = words
+    if program in NOT_CHECKED:
+        return
+    if program == "make":
+        targets = re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
+        assert {a for a in arguments if "=" not in a} <= set(targets), words
+        return
+    if program.startswith("python"):
+        if arguments[:1] == ["-m"] and arguments[1] in ("venv", "pytest"):
+            return
+        program, *arguments = arguments if arguments[0] != "-m" else ["-m " + arguments[1], *arguments[2:]]
+    assert accepts(parser_of(program), arguments), f"{' '.join(words)} is refused by its parser"
+
+
+def accepts(parser: argparse.ArgumentParser, arguments: list[str]) -> bool:
+    try:
+        parser.parse_args(arguments)
+    except SystemExit as ended:
+        return not ended.code
+    return True
+
+
+@cache
+def parser_of(program: str) -> argparse.ArgumentParser:
+    """The parser that a command makes before it does anything else."""
+
+    def capture(parser: argparse.ArgumentParser, *_: Any) -> None:
+        raise CapturedError(parser)
+
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setattr(argparse.ArgumentParser, "parse_args", capture)
+        monkeypatch.setattr(sys, "argv", [program])
+        with pytest.raises(CapturedError) as caught:
+            entry_point(program)()
+    parser: argparse.ArgumentParser = caught.value.args[0]
+    return parser
+
+
+def entry_point(program: str) -> Callable[[], Any]:
+    if program.startswith("-m "):
+        module = program.removeprefix("-m ").replace(".", "/")
+        found = [ROOT / f"{module}.py", ROOT / module / "__main__.py"]
+        file = next(path for path in found if path.is_file())
+        return lambda: runpy.run_path(str(file), run_name="__main__")
+    if program.endswith(".py"):
+        return lambda: runpy.run_path(str(ROOT / program), run_name="__main__")
+    scripts = importlib.metadata.entry_points(group="console_scripts", name=program)
+    assert scripts, f"{program} is no command"
+    function: Callable[[], Any] = next(iter(scripts)).load()
+    return function
+
+
+@pytest.mark.parametrize("page", PAGES, ids=names(PAGES))
+def test_commands_and_trainers_named_in_the_text_exist(page: Path) -> None:
+    from nnunetv2_semiseg.methods.discovery import discovered_trainers
+
+    known = {script.name for script in importlib.metadata.entry_points(group="console_scripts")}
+    trainers = {"nnUNetTrainer", "nnUNetTrainerSemiSeg", "nnUNetTrainerExported", *discovered_trainers()}
+    text = page.read_text()
+    assert set(re.findall(r"\bnnUNetv2_\w+", text)) <= known
+    assert set(re.findall(r"\bnnUNetTrainer\w*", text)) <= trainers
+
+
+def test_a_wrong_flag_would_be_noticed() -> None:
+    with pytest.raises(AssertionError, match="refused"):
+        check(["nnUNetv2_semiseg_preprocess", "-d", "502", "--no-such-flag"])
+    with pytest.raises(AssertionError, match="no command"):
+        check(["nnUNetv2_semiseg_nothing"])
