@@ -126,8 +126,10 @@ class nnUNetTrainerSemiSeg(nnUNetTrainer):
         """Build the method, preprocess unlabeled images where needed, and go on where a checkpoint ended."""
         if not self.was_initialized:
             self.initialize()
-        # first of all, so that missing foundation weights don't show after an hour of preprocessing
+        # first of all, so that missing or changed foundation weights don't show after an hour of preprocessing
         self._build_method()
+        if self._companion is not None:
+            self._step = checkpoints.restore_companion(self._companion, self.method, self._optimizers)
         check_labeled_matches_plans(
             self.plans_manager.dataset_name, self.configuration_name, self.plans_manager
         )
@@ -145,7 +147,6 @@ class nnUNetTrainerSemiSeg(nnUNetTrainer):
             f"samples a step, {len(self._unlabeled.cases)} unlabeled cases"
         )
         if self._companion is not None:
-            self._step = checkpoints.restore_companion(self._companion, self.method, self._optimizers)
             restore_random_state(self._companion["random"])
             self._companion = None
 
