@@ -126,7 +126,7 @@ class nnUNetTrainerSemiSeg(nnUNetTrainer):
         """Build the method, preprocess unlabeled images where needed, and go on where a checkpoint ended."""
         if not self.was_initialized:
             self.initialize()
-        # first of all, so that missing or changed foundation weights don't show after an hour of preprocessing
+        # first of all, so that missing or changed weights don't show after an hour of preprocessing
         self._build_method()
         if self._companion is not None:
             self._step = checkpoints.restore_companion(self._companion, self.method, self._optimizers)
