@@ -76,7 +76,6 @@ class Workspace:
             "nnUNet_compile": "f",
             "nnUNet_n_proc_DA": "0",
             "nnUNet_def_n_proc": "1",
-            "OMP_THREAD_LIMIT": "1",  # nnU-Net asks for all cores; threads waiting for each other crawl
         }
         variables |= changes
         return {name: value for name, value in variables.items() if value}
@@ -86,6 +85,11 @@ class Workspace:
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("nnUNet_")}
         folder = os.path.dirname(sys.executable)
         inherited["PATH"] = os.pathsep.join([folder, inherited.get("PATH", "")])
+        # nnU-Net takes all cores; threads that wait for each other crawl where tests run side by side
+        startup = self.root / "startup"
+        startup.mkdir(exist_ok=True)
+        (startup / "sitecustomize.py").write_text("import os\nos.cpu_count = lambda: 1\n")
+        inherited["PYTHONPATH"] = str(startup)
         return subprocess.Popen(
             [str(part) for part in command],
             env={**inherited, **self.environment(**changes)},
@@ -238,7 +242,7 @@ def workspace(
         monkeypatch.setenv(name, value)
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
-    # nnU-Net takes all cores; threads that wait for each other crawl where tests run side by side
+    # one thread for the same reason as in `Workspace.start`
     monkeypatch.setattr(torch, "set_num_threads", lambda number: None)
     yield copied
     monkeypatch.undo()
