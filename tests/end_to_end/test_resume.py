@@ -1,0 +1,252 @@
+"""A training that was stopped anywhere and continued equals one that was never stopped."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import random
+import signal
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+import pytest
+import torch
+
+from nnunetv2_semiseg import checkpoint as checkpoints
+from nnunetv2_semiseg.networks.sam import SAM_ARCHITECTURES, build_sam_parts
+from nnunetv2_semiseg.networks.sam_checkpoint import PART_NAMES
+from nnunetv2_semiseg.trainer import nnUNetTrainerSemiSeg
+
+if TYPE_CHECKING:
+    from tests.conftest import Workspace
+
+    Train = Callable[..., None]
+
+pytestmark = pytest.mark.slow
+
+CLOCKS = ("epoch_start_timestamps", "epoch_end_timestamps")
+
+
+class Stopped(Exception):
+    """Ends a training in the middle, as a kill would."""
+
+
+def assert_same(first: Any, second: Any, where: str = "") -> None:
+    """Equal to the last bit, all through nested containers."""
+    assert type(first) is type(second), where
+    if isinstance(first, torch.Tensor):
+        assert torch.equal(first, second), where
+    elif isinstance(first, np.ndarray):
+        np.testing.assert_array_equal(first, second, err_msg=where)
+    elif isinstance(first, Mapping):
+        assert first.keys() == second.keys(), where
+        for key in first:
+            assert_same(first[key], second[key], f"{where}.{key}")
+    elif isinstance(first, list | tuple):
+        assert len(first) == len(second), where
+        for index, (one, other) in enumerate(zip(first, second, strict=True)):
+            assert_same(one, other, f"{where}[{index}]")
+    elif isinstance(first, float | np.floating) and np.isnan(first):
+        assert np.isnan(second), where
+    else:
+        assert first == second, where
+
+
+def assert_same_training(first: dict[str, Any], second: dict[str, Any]) -> None:
+    """All that training computes; the times that epochs took differ."""
+    for content in (first, second):
+        for clock in CLOCKS:
+            content["logging"].pop(clock)
+    content = ("network_weights", "optimizer_state", "logging", "_best_ema", "current_epoch")
+    for key in (*content, checkpoints.COMPANION_KEY):
+        assert_same(first[key], second[key], key)
+
+
+def stop_after(monkeypatch: pytest.MonkeyPatch, epoch: int) -> None:
+    """Let the next training end without a word when this epoch is over and stored."""
+    finish = nnUNetTrainerSemiSeg.on_epoch_end
+
+    def on_epoch_end(trainer: nnUNetTrainerSemiSeg) -> None:
+        finish(trainer)
+        if trainer.current_epoch == epoch:
+            raise Stopped
+
+    monkeypatch.setattr(nnUNetTrainerSemiSeg, "on_epoch_end", on_epoch_end)
+
+
+def stopped_after(epoch: int, run: Callable[[], None]) -> None:
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        stop_after(monkeypatch, epoch)
+        with pytest.raises(Stopped):
+            run()
+
+
+@pytest.mark.parametrize("attempt", range(2))
+def test_killed_and_continued_equals_never_stopped(
+    workspace: Workspace, copy_planned: Callable[[Path], Workspace], train: Train, attempt: int
+) -> None:
+    seed = random.SystemRandom().randrange(2**32)
+    print(f"seed of the delay: {seed}")
+    configuration = workspace.configure("2d_long", epochs=4)
+    model, export = (
+        workspace.model(name, configuration) for name in (workspace.trainer_name, workspace.foundation_name)
+    )
+    train(configuration, 0)
+    expected, expected_export = workspace.checkpoint(model), workspace.checkpoint(export)
+
+    interrupted = copy_planned(workspace.root.with_name("interrupted"))
+    interrupted.configure(configuration, epochs=4)
+    process = interrupted.start(
+        "nnUNetv2_train", 500, configuration, 0, "-tr", workspace.trainer_name, "-device", "cpu"
+    )
+    fold = interrupted.model(configuration=configuration) / "fold_0"
+    deadline = time.monotonic() + 300
+    while not (fold / "checkpoint_latest.pth").is_file():
+        assert process.poll() is None, process.communicate()[0]
+        assert time.monotonic() < deadline, "no checkpoint within five minutes"
+        time.sleep(0.01)
+    time.sleep(random.Random(seed).uniform(0, 2.5))
+    interrupted.kill(process)
+
+    for variable, value in interrupted.environment().items():
+        os.environ[variable] = value  # the workspace fixture puts the old values back
+    train(configuration, 0, "--c")
+    found = interrupted.checkpoint(interrupted.model(configuration=configuration))
+    assert_same_training(expected, found)
+    found_export = interrupted.checkpoint(interrupted.model(workspace.foundation_name, configuration))
+    assert_same(expected_export["network_weights"], found_export["network_weights"])
+    assert not (fold / "checkpoint_latest.pth").exists()
+
+
+def test_a_companion_holds_both_teachers_and_the_foundation(workspace: Workspace, train: Train) -> None:
+    """What the comparison above rests on."""
+    train("2d_tiny", 0)
+    companion = workspace.checkpoint(workspace.model())[checkpoints.COMPANION_KEY]
+    parts = {name.split(".")[0] for name in companion["state"]}
+    assert parts == {"network_teacher", "foundation", "foundation_teacher"}
+    assert not [name for name in companion["state"] if ".encoder.vit." in f".{name}"]
+    assert companion["step"] == 4
+    (moments,) = companion["optimizers"].values()
+    assert moments["state"][0]["step"] == 4
+    assert set(companion["random"]) == {"python", "numpy", "torch", "cuda"}
+
+
+def test_a_training_without_seed_goes_on(workspace: Workspace, train: Train) -> None:
+    configuration = workspace.configure("2d_free", seed=None, epochs=3)
+    stopped_after(2, lambda: train(configuration, 0))
+    train(configuration, 0, "--c")
+    content = workspace.checkpoint(workspace.model(configuration=configuration))
+    assert content["current_epoch"] == 3
+    assert content[checkpoints.COMPANION_KEY]["step"] == 6
+    assert {len(values) for values in content["logging"].values()} == {3}
+
+
+def test_a_longer_training_goes_on_from_a_finished_one(workspace: Workspace, train: Train) -> None:
+    train("2d_tiny", 0)
+    plans = workspace.read_plans()
+    plans["configurations"]["2d_tiny"]["semiseg"]["epochs"] = 3
+    workspace.write_plans(plans)
+    train("2d_tiny", 0, "--c")
+    content = workspace.checkpoint(workspace.model())
+    assert content["current_epoch"] == 3
+    assert content[checkpoints.COMPANION_KEY]["step"] == 6
+
+
+def test_other_frozen_weights_are_refused(workspace: Workspace, train: Train) -> None:
+    file = workspace.root / "foundation.pth"
+    foundation = {"checkpoint": str(file), "random_weights": False}
+    configuration = workspace.configure("2d_file", synfoc={"foundation": foundation})
+    write_foundation(file, seed=0)
+    stopped_after(1, lambda: train(configuration, 0))
+    write_foundation(file, seed=1)
+    with pytest.raises(ValueError, match="the foundation weights have changed since this training began"):
+        train(configuration, 0, "--c")
+    write_foundation(file, seed=0)
+    train(configuration, 0, "--c")
+    assert workspace.checkpoint(workspace.model(configuration=configuration))["current_epoch"] == 2
+
+
+def test_a_checkpoint_of_nnunets_own_trainer_is_refused(workspace: Workspace, train: Train) -> None:
+    train("2d_tiny", 0)
+    file = workspace.model() / "fold_0" / "checkpoint_final.pth"
+    content = torch.load(file, weights_only=False)
+    del content[checkpoints.COMPANION_KEY]
+    torch.save({**content, "trainer_name": "nnUNetTrainer"}, file)
+    with pytest.raises(ValueError, match=r"no state of this package .*: start anew without --c"):
+        train("2d_tiny", 0, "--c")
+
+
+def test_a_checkpoint_of_other_settings_is_refused(workspace: Workspace, train: Train) -> None:
+    stopped_after(1, lambda: train("2d_tiny", 0))
+    plans = workspace.read_plans()
+    plans["configurations"]["2d_tiny"]["semiseg"]["synfoc"]["foundation"]["lora_rank"] = 2
+    workspace.write_plans(plans)
+    with pytest.raises(ValueError, match=r"does not fit this configuration .*lora.*resume with the settings"):
+        train("2d_tiny", 0, "--c")
+
+
+def write_foundation(file: Path, seed: int) -> None:
+    torch.manual_seed(seed)
+    parts = build_sam_parts(SAM_ARCHITECTURES["vit_tiny"], 64, num_classes=4)
+    pairs = zip(PART_NAMES, parts, strict=True)
+    torch.save({f"{name}.{key}": t for name, part in pairs for key, t in part.state_dict().items()}, file)
+
+
+def write_forever(file: Path) -> None:
+    torch.set_num_threads(1)
+    number = 0
+    while True:
+        number += 1
+        content = {str(index): torch.full((100_000,), number) for index in range(10)}
+        checkpoints.save_atomically(cast("dict[str, Any]", content), file)
+
+
+def test_a_kill_while_saving_leaves_a_whole_checkpoint(tmp_path: Path) -> None:
+    seed = random.SystemRandom().randrange(2**32)
+    print(f"seed of the delays: {seed}")
+    delays = random.Random(seed)
+    file = tmp_path / "checkpoint_latest.pth"
+    checkpoints.save_atomically({str(index): torch.zeros(100_000) for index in range(10)}, file)
+    for _ in range(30):
+        process = multiprocessing.get_context("fork").Process(target=write_forever, args=(file,))
+        process.start()
+        time.sleep(delays.uniform(0.02, 0.15))
+        os.kill(cast("int", process.pid), signal.SIGKILL)
+        process.join()
+        content = torch.load(file)
+        assert len({float(tensor[0]) for tensor in content.values()}) == 1
+        assert all((tensor == tensor[0]).all() for tensor in content.values())
+
+
+@pytest.mark.parametrize("nth", [2, 3])
+def test_a_kill_while_a_training_saves_leaves_all_its_checkpoints_whole(
+    workspace: Workspace, train: Train, nth: int
+) -> None:
+    """The n-th file that a second training in the same folder writes is cut off in the middle."""
+    train("2d_tiny", 0)
+    written: list[Path] = []
+    save = torch.save
+
+    def cut_off(content: Any, target: Any) -> None:
+        save(content, target)
+        name = getattr(target, "name", None)
+        if name is None:
+            return  # into memory
+        written.append(Path(name))
+        if len(written) == nth:
+            target.truncate(1000)
+            raise Stopped
+
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setattr(torch, "save", cut_off)
+        with pytest.raises(Stopped):
+            train("2d_tiny", 0)
+    files = list(workspace.results.rglob("checkpoint_*.pth"))
+    assert len(files) >= 4
+    for file in files:
+        assert torch.load(file, weights_only=False)["network_weights"]
+    train("2d_tiny", 0, "--c")
+    assert workspace.checkpoint(workspace.model())["current_epoch"] == 2
