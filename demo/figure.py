@@ -19,8 +19,8 @@ from PIL import Image
 COLOURS = ("#f2a900", "#00a3ad")
 """Of the labels 1 and 2; apart for colour-blind eyes too."""
 
-OPACITY = 0.45
-TITLE = "SYNTHETIC test images, Dice in percent (mean of both organs)"
+OPACITY = 0.55
+TITLE = "SYNTHETIC test images. White outline: truth. Number: Dice in percent, mean of both organs"
 
 LabelArray = npt.NDArray[np.uint8]
 
@@ -69,7 +69,7 @@ def draw(rows: list[Row], labels: Mapping[str, Any], file: Path) -> None:
     models = list(rows[0].predictions)
     columns = ["image", "truth", *models]
     figure = Figure(
-        figsize=(1.65 * len(columns), 1.95 * len(rows) + 0.7), layout="constrained", facecolor="white"
+        figsize=(1.65 * len(columns), 1.8 * len(rows) + 0.75), layout="constrained", facecolor="white"
     )
     axes = figure.subplots(len(rows), len(columns), squeeze=False)
     for row, line in zip(rows, axes, strict=True):

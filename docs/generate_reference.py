@@ -89,7 +89,7 @@ def commands_page() -> str:
 
 def config_page() -> str:
     """A table of keys for every training, and one for each method."""
-    groups: dict[str, list[Key]] = {"": []} | {method: [] for method in sorted(discovered_methods())}
+    groups: dict[str, list[Key]] = {method: [] for method in ["", *sorted(discovered_methods())]}
     for key in all_keys():
         method = key.name.partition(".")[0]
         groups[method if method in groups else ""].append(key)
