@@ -62,6 +62,10 @@ class Workspace:
     def dataset_json(self) -> dict[str, Any]:
         return dict(json.loads((self.preprocessed / "dataset.json").read_text()))
 
+    def write_dataset_json(self, content: dict[str, Any]) -> None:
+        for folder in (self.raw, self.preprocessed):
+            (folder / "dataset.json").write_text(json.dumps(content))
+
     def make_folders(self) -> None:
         for name in ("raw", "preprocessed", "results"):
             (self.root / name).mkdir()

@@ -1,0 +1,75 @@
+"""Several optimizers, one loss, with and without a gradient scaler (which works on a CPU as well)."""
+
+from __future__ import annotations
+
+import copy
+
+import pytest
+import torch
+from torch import nn
+
+from nnunetv2_semiseg.optimization import GRADIENT_CLIP_NORM, backward_and_step
+
+
+class TwoNetworks:
+    def __init__(self) -> None:
+        torch.manual_seed(0)
+        self.networks = [nn.Linear(3, 2), nn.Linear(3, 2)]
+        self.optimizers: list[torch.optim.Optimizer] = [
+            torch.optim.SGD(self.networks[0].parameters(), lr=0.1),
+            torch.optim.AdamW(self.networks[1].parameters(), lr=0.1),
+        ]
+
+    def loss(self, factors: tuple[float, float] = (1.0, 1.0)) -> torch.Tensor:
+        images = torch.linspace(-1, 1, 12).reshape(4, 3)
+        values = [
+            f * network(images).square().mean() for f, network in zip(factors, self.networks, strict=True)
+        ]
+        return torch.stack(values).sum()
+
+    def weights(self) -> list[torch.Tensor]:
+        return [copy.deepcopy(network.weight.data) for network in self.networks]
+
+
+def scaler() -> torch.amp.GradScaler:
+    return torch.amp.GradScaler("cpu", init_scale=1024.0)
+
+
+def gradient_norm(network: nn.Module) -> float:
+    return float(torch.stack([p.grad.norm() for p in network.parameters() if p.grad is not None]).norm())
+
+
+def test_a_scaler_changes_nothing_where_nothing_overflows() -> None:
+    plain, scaled = TwoNetworks(), TwoNetworks()
+    backward_and_step(plain.loss(), plain.optimizers, None)
+    grad_scaler = scaler()
+    backward_and_step(scaled.loss(), scaled.optimizers, grad_scaler)
+    for first, second in zip(plain.weights(), scaled.weights(), strict=True):
+        torch.testing.assert_close(first, second)
+    assert grad_scaler.get_scale() == 1024
+
+
+@pytest.mark.parametrize("with_scaler", [False, True])
+def test_every_optimizers_gradient_is_clipped_on_its_own(with_scaler: bool) -> None:
+    pair = TwoNetworks()
+    free = TwoNetworks()
+    free.loss().backward()
+    backward_and_step(pair.loss((1e6, 1.0)), pair.optimizers, scaler() if with_scaler else None)
+    assert gradient_norm(pair.networks[0]) == pytest.approx(GRADIENT_CLIP_NORM, rel=1e-4)
+    assert gradient_norm(pair.networks[1]) == pytest.approx(gradient_norm(free.networks[1]), rel=1e-4)
+
+
+def test_an_overflow_stops_the_optimizer_that_it_hits_alone() -> None:
+    pair = TwoNetworks()
+    before = pair.weights()
+    grad_scaler = scaler()
+    backward_and_step(pair.loss((1e38, 1.0)), pair.optimizers, grad_scaler)
+    after = pair.weights()
+    assert torch.equal(before[0], after[0])
+    assert not torch.equal(before[1], after[1])
+    assert grad_scaler.get_scale() == 512
+    for optimizer in pair.optimizers:
+        optimizer.zero_grad()
+    backward_and_step(pair.loss(), pair.optimizers, grad_scaler)
+    assert not torch.equal(after[0], pair.weights()[0])
+    assert all(torch.isfinite(weight).all() for weight in pair.weights())
