@@ -7,7 +7,7 @@ preprocessed. Test labels are read once, at the end. Everything runs through nnU
 command is printed.
 
 Example, on white blood cells, 20 labeled smears and no labels of single cells:
-    python dataset_conversion/Dataset506_WBC.py -i wbc --labeled-domain domain2 --num-labeled 20
+    python dataset_conversion/Dataset506_WBC.py -i wbc --labeled-domain domain2 --num-labeled 20 --size 128
     nnUNetv2_plan_and_preprocess -d 506 -c 2d
     python benchmarks/compare_on_domains.py -d 506 --iterations 600 --patch 128 --batch 8 --features 16 \
         --device cpu synfoc.foundation.architecture=vit_small synfoc.foundation.random_weights=true \

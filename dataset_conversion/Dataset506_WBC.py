@@ -3,13 +3,14 @@ r"""White blood cells of two sources: nucleus and cytoplasm.
 Data: Zheng et al., "Fast and Robust Segmentation of White Blood Cell Images by Self-supervised Learning",
 Micron 2018 (https://github.com/zxaoyou/segmentation_WBC, with its terms of use). Its two sets are the two
 domains: single cells on a bright ground (300 images of about 120x120 pixels) and smears full of red cells
-(100 of 300x300). Small and with a clear shift: the set for comparisons on a CPU.
+(100 of 300x300). Small and with a clear shift: the set for comparisons on a CPU. Resize to
+128x128: at their native sizes the cells of the smears are several times larger than the single ones.
 
 Expected below the input folder: DomainN/{image,mask}/NAME.png. Values of a mask: 0 background, 128
 cytoplasm, 255 nucleus. The release has no split: the last fifth of each domain by name are test cases.
 
 Example, 20 labeled smears and single cells without labels:
-    python dataset_conversion/Dataset506_WBC.py -i wbc --labeled-domain domain2 --num-labeled 20
+    python dataset_conversion/Dataset506_WBC.py -i wbc --labeled-domain domain2 --num-labeled 20 --size 128
 """
 
 from __future__ import annotations
