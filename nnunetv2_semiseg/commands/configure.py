@@ -77,7 +77,7 @@ def parse_settings(settings: list[str]) -> dict[str, Any]:
     """``["epochs=100", "synfoc.threshold=0.9"]`` as nested dictionaries.
 
     Raises:
-        ValueError: A setting is not of the form ``key=value``.
+        ValueError: A setting is not of the form ``key=value``, or its value is infinite or not a number.
     """
     parsed: dict[str, Any] = {}
     for setting in settings:
@@ -85,13 +85,17 @@ def parse_settings(settings: list[str]) -> dict[str, Any]:
         if not equals or not key:
             raise ValueError(f"'{setting}' is not of the form key=value, as in epochs=100")
         try:
-            value: Any = json.loads(text)
+            value: Any = json.loads(text, parse_constant=_refuse_constant)
         except json.JSONDecodeError:
             value = text  # a plain word or a path
         for part in reversed(key.split(".")):
             value = {part: value}
         parsed = merge_nested(parsed, value)
     return parsed
+
+
+def _refuse_constant(constant: str) -> None:
+    raise ValueError(f"{constant} is no number that JSON has, and so none for plans")
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -123,6 +123,8 @@ def test_a_chain_merges_key_by_key(configure: Command, plans_file: Path) -> None
         ("synfoc=3", r"semiseg\.synfoc must be a dictionary of hyper-parameters, got 3"),
         ("synfoc.foundation.architecture=vit_x", r"foundation\.architecture = 'vit_x': .*vit_b"),
         ("views.gamma_range=[2,1]", r"gamma_range must be two positive numbers, the lower one first"),
+        ("synfoc.foundation_learning_rate=Infinity", r"Infinity is no number that JSON has"),
+        ("views.gamma_range=[1, NaN]", r"NaN is no number that JSON has"),
         ("epochs", r"'epochs' is not of the form key=value"),
         ("=3", r"'=3' is not of the form key=value"),
     ],
@@ -214,15 +216,8 @@ def test_every_default_can_be_set(configure: Command, plans_file: Path) -> None:
 
 
 def test_values_are_read_as_json_or_text() -> None:
-    settings = [
-        "a.b=1e-3",
-        "a.c=true",
-        "a.d=null",
-        "a.e=[1, 2]",
-        "path=/some/where=x.pth",
-        "word=vit_b",
-        "empty=",
-    ]
+    numbers = ["a.b=1e-3", "a.c=true", "a.d=null", "a.e=[1, 2]"]
+    settings = [*numbers, "path=/some/x=y.pth", "word=vit_b", "e="]
     assert parse_settings(settings) == {
         "a": {"b": 0.001, "c": True, "d": None, "e": [1, 2]},
         "path": "/some/x=y.pth",
