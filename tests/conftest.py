@@ -164,6 +164,19 @@ class Workspace:
         content = torch.load(model / f"fold_{fold}" / name, map_location="cpu", weights_only=False)
         return dict(content)
 
+    @staticmethod
+    def write_sam_file(file: Path, architecture: str = "vit_tiny", seed: int = 0, **more: Any) -> Path:
+        """A file of random weights under the names that segment-anything publishes them by."""
+        from nnunetv2_semiseg.networks.sam import SAM_ARCHITECTURES, build_sam_parts
+        from nnunetv2_semiseg.networks.sam_checkpoint import PART_NAMES
+
+        torch.manual_seed(seed)
+        parts = build_sam_parts(SAM_ARCHITECTURES[architecture], 64, num_classes=4)
+        pairs = zip(PART_NAMES, parts, strict=True)
+        state = {f"{name}.{key}": t for name, part in pairs for key, t in part.state_dict().items()}
+        torch.save({**state, **more}, file)
+        return file
+
     def make_trainer(self, configuration: str = "2d_tiny", fold: int | str = 0) -> Any:
         """A SynFoC trainer in this process, as nnU-Net's command makes it."""
         from nnunetv2_semiseg.methods.synfoc import nnUNetTrainerSynFoC

@@ -16,8 +16,6 @@ import pytest
 import torch
 
 from nnunetv2_semiseg import checkpoint as checkpoints
-from nnunetv2_semiseg.networks.sam import SAM_ARCHITECTURES, build_sam_parts
-from nnunetv2_semiseg.networks.sam_checkpoint import PART_NAMES
 from nnunetv2_semiseg.trainer import nnUNetTrainerSemiSeg
 
 if TYPE_CHECKING:
@@ -159,12 +157,12 @@ def test_other_frozen_weights_are_refused(workspace: Workspace, train: Train) ->
     file = workspace.root / "foundation.pth"
     foundation = {"checkpoint": str(file), "random_weights": False}
     configuration = workspace.configure("2d_file", synfoc={"foundation": foundation})
-    write_foundation(file, seed=0)
+    workspace.write_sam_file(file, seed=0)
     stopped_after(1, lambda: train(configuration, 0))
-    write_foundation(file, seed=1)
+    workspace.write_sam_file(file, seed=1)
     with pytest.raises(ValueError, match="the foundation weights have changed since this training began"):
         train(configuration, 0, "--c")
-    write_foundation(file, seed=0)
+    workspace.write_sam_file(file, seed=0)
     train(configuration, 0, "--c")
     assert workspace.checkpoint(workspace.model(configuration=configuration))["current_epoch"] == 2
 
@@ -186,13 +184,6 @@ def test_a_checkpoint_of_other_settings_is_refused(workspace: Workspace, train: 
     workspace.write_plans(plans)
     with pytest.raises(ValueError, match=r"does not fit this configuration .*lora.*resume with the settings"):
         train("2d_tiny", 0, "--c")
-
-
-def write_foundation(file: Path, seed: int) -> None:
-    torch.manual_seed(seed)
-    parts = build_sam_parts(SAM_ARCHITECTURES["vit_tiny"], 64, num_classes=4)
-    pairs = zip(PART_NAMES, parts, strict=True)
-    torch.save({f"{name}.{key}": t for name, part in pairs for key, t in part.state_dict().items()}, file)
 
 
 def write_forever(file: Path) -> None:

@@ -10,11 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-import torch
 from numpy.typing import NDArray
-
-from nnunetv2_semiseg.networks.sam import SAM_ARCHITECTURES, build_sam_parts
-from nnunetv2_semiseg.networks.sam_checkpoint import PART_NAMES
 
 if TYPE_CHECKING:
     from tests.conftest import Workspace
@@ -23,18 +19,6 @@ pytestmark = pytest.mark.slow
 
 PHANTOM = Path(__file__).parents[2] / "dataset_conversion" / "Dataset500_Phantom.py"
 CONFIGURATION = "2d_chain"
-
-
-def write_foundation(file: Path) -> None:
-    """A file of random weights as segment-anything publishes them."""
-    torch.manual_seed(0)
-    parts = build_sam_parts(SAM_ARCHITECTURES["vit_tiny"], 64, num_classes=4)
-    state = {
-        f"{name}.{key}": torch.randn_like(tensor) * 0.1 if "pos" in key else tensor
-        for name, part in zip(PART_NAMES, parts, strict=True)
-        for key, tensor in part.state_dict().items()
-    }
-    torch.save(state, file)
 
 
 def make_data(workspace: Workspace) -> None:
@@ -79,8 +63,7 @@ def test_from_raw_images_to_another_machine(empty_workspace: Workspace) -> None:
     workspace = empty_workspace
     trainers = (workspace.trainer_name, workspace.foundation_name)
     make_data(workspace)
-    foundation = workspace.root / "foundation.pth"
-    write_foundation(foundation)
+    foundation = workspace.write_sam_file(workspace.root / "foundation.pth")
     settings = ("epochs=2", "iterations_per_epoch=2", "validation_iterations_per_epoch=1", "seed=1")
     sam = ("architecture=vit_tiny", "image_size=64", f"checkpoint={foundation}")
     inherit = ("-d", 500, "-c", "2d_small", "--name", CONFIGURATION)

@@ -10,9 +10,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import torch
 
-from nnunetv2_semiseg.networks.sam import SAM_ARCHITECTURES, build_sam_parts
-from nnunetv2_semiseg.networks.sam_checkpoint import PART_NAMES
-
 if TYPE_CHECKING:
     from tests.conftest import Workspace
 
@@ -79,22 +76,16 @@ class Malicious:
         return Path.touch, (self.file,)
 
 
-def sam_state(architecture: str) -> dict[str, torch.Tensor]:
-    parts = build_sam_parts(SAM_ARCHITECTURES[architecture], 64, num_classes=4)
-    pairs = zip(PART_NAMES, parts, strict=True)
-    return {f"{name}.{key}": tensor for name, part in pairs for key, tensor in part.state_dict().items()}
-
-
-def write_foundation(file: Path, what: str) -> None:
+def write_foundation(workspace: Workspace, file: Path, what: str) -> None:
     if what == "truncated":
-        torch.save(sam_state("vit_tiny"), file)
+        workspace.write_sam_file(file)
         file.write_bytes(file.read_bytes()[:-2000])
     elif what == "other":
-        torch.save(sam_state("vit_small"), file)
+        workspace.write_sam_file(file, "vit_small")
     elif what == "malicious":
         file.write_bytes(pickle.dumps(Malicious(file.with_name("ran"))))
     elif what == "malicious_zip":
-        torch.save({**sam_state("vit_tiny"), "x": Malicious(file.with_name("ran"))}, file)
+        workspace.write_sam_file(file, extra=Malicious(file.with_name("ran")))
 
 
 @pytest.mark.parametrize(
@@ -115,7 +106,7 @@ def test_unusable_foundation_weights_stop_a_training_before_images_are_preproces
     workspace: Workspace, what: str, kind: type[Exception], message: str
 ) -> None:
     file = workspace.root / "foundation.pth"
-    write_foundation(file, what)
+    write_foundation(workspace, file, what)
     forget_unlabeled(workspace)
     foundation = {"checkpoint": str(file), "random_weights": False}
     trainer = workspace.make_trainer(workspace.configure("2d_file", synfoc={"foundation": foundation}))
