@@ -47,7 +47,7 @@ class Extent:
     iterations: int
 
 
-FULL = Extent(train=80, test=20, epochs=10, iterations=80)
+FULL = Extent(train=80, test=20, epochs=10, iterations=70)
 QUICK = Extent(train=12, test=2, epochs=1, iterations=2)
 
 

@@ -10,10 +10,10 @@ from typing import Any
 from nnunetv2_semiseg.evaluation.dice import DomainDice, per_domain_dice
 
 CAPTION = """\
-Mean Dice of the SYNTHETIC test images, mean over both organs. Only domain {labeled} has labeled images.
-All models saw the same number of labeled samples in the same number of iterations.
+Mean Dice in percent of the SYNTHETIC test images, mean over both organs. Only domain {labeled} has labels.
+All models were trained with the same number of labeled samples in the same number of iterations.
 The foundation model of this demo is a small transformer with RANDOM frozen weights. Without the pretraining
-of SAM or MedSAM it helps little: these numbers show that the whole way works, not the gain of the paper.
+of SAM or MedSAM it is a weak one: these numbers show that the whole way works, not the gain of the paper.
 """
 
 

@@ -20,7 +20,7 @@ from nnunetv2.paths import nnUNet_preprocessed
 from nnunetv2_semiseg.commands.datasets import dataset_name, read_json
 
 STAGES = 4
-FEATURES = (16, 32, 64, 128)
+FEATURES = (8, 16, 32, 64)
 PER_STAGE = ("kernel_sizes", "strides", "n_conv_per_stage")
 """Entries of the network's arguments that have one item a stage."""
 
