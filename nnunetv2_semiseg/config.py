@@ -17,8 +17,8 @@ from typing import Any, TypeVar, cast
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 from pydantic.dataclasses import dataclass
 
-STRICT = ConfigDict(extra="forbid")
-"""Of every configuration dataclass: keys that no field has are errors."""
+STRICT = ConfigDict(extra="forbid", allow_inf_nan=False)
+"""Of every configuration dataclass: keys that no field has are errors, and so are infinite numbers."""
 
 SECTION = "semiseg"
 """The key of a plans configuration under which this package's hyper-parameters stand."""
@@ -75,6 +75,7 @@ class TrainingConfig:
     seed: int | None = Field(
         default=None,
         ge=0,
+        lt=2**32,
         description="start of all random streams; reproducible only with nnUNet_n_proc_DA=0 on a CPU",
     )
     views: ViewsConfig = Field(default_factory=ViewsConfig)

@@ -231,7 +231,6 @@ class nnUNetTrainerSemiSeg(nnUNetTrainer):
     def on_train_end(self) -> None:
         """nnU-Net's end of a training; shuts the loaders down."""
         super().on_train_end()
-        self._plot()
         self.dataloader_train.finish()
         self._validated_checkpoint = EXPORTED_CHECKPOINTS[0]
 

@@ -61,6 +61,8 @@ def test_a_resolved_section_gives_itself_back() -> None:
             "unknown key 'foundation.size'; valid keys are architecture",
         ),
         ({"views": {"blur": 1}}, "unknown key 'views.blur'; valid keys are brightness_range"),
+        ({"seed": 2**32}, "seed = 4294967296: .*less than 4294967296"),
+        ({"synfoc": {"foundation_weight_decay": float("inf")}}, "weight_decay = inf: .*finite"),
         ({"epochs": 0}, "epochs = 0: .*greater than or equal to 1"),
         ({"synfoc": {"threshold": 1.5}}, "threshold = 1.5: .*less than 1"),
         ({"views": {"gamma_range": [2, 1]}}, "gamma_range must be two positive numbers"),
