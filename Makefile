@@ -14,7 +14,7 @@ PYTEST := OMP_NUM_THREADS=1 OMP_THREAD_LIMIT=1 $(BIN)/python -m pytest -n 2 --di
 .PHONY: help install demo test test-fast lint reference
 
 help:
-	@echo "make demo       train nnU-Net and SynFoC on synthetic images, about 10 minutes on two cores"
+	@echo "make demo       train nnU-Net and SynFoC on synthetic images, up to 10 minutes on two cores"
 	@echo "make test       all tests"
 	@echo "make test-fast  all but the slow ones"
 	@echo "make lint       ruff and mypy"
