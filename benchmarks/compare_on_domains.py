@@ -35,6 +35,7 @@ from nnunetv2_semiseg.commands.errors import clean_exit
 from nnunetv2_semiseg.config import merge_nested
 from nnunetv2_semiseg.evaluation.dice import per_domain_dice
 from nnunetv2_semiseg.export import exported_trainers
+from nnunetv2_semiseg.networks.planned import small_architecture
 from nnunetv2_semiseg.training_log import LOSS, MEASURE
 
 BASELINE = "nnUNetTrainerSupervised"
@@ -67,9 +68,12 @@ def write_configuration(dataset: str, arguments: argparse.Namespace) -> None:
     """Put a configuration with the chosen patch, network width, batch and length into the plans."""
     file = Path(nnUNet_preprocessed) / dataset / "nnUNetPlans.json"
     plans = read_json(file, dataset)
+    per_epoch = min(STEPS_PER_EPOCH, arguments.iterations)
+    if arguments.iterations % per_epoch:
+        raise ValueError(f"--iterations {arguments.iterations} must be a multiple of {per_epoch}")
     settings: dict[str, Any] = {
-        "epochs": max(1, arguments.iterations // STEPS_PER_EPOCH),
-        "iterations_per_epoch": min(STEPS_PER_EPOCH, arguments.iterations),
+        "epochs": arguments.iterations // per_epoch,
+        "iterations_per_epoch": per_epoch,
         "validation_iterations_per_epoch": 2,
         "labeled_batch_size": arguments.batch,
         "unlabeled_batch_size": arguments.batch,
@@ -84,22 +88,10 @@ def write_configuration(dataset: str, arguments: argparse.Namespace) -> None:
     if arguments.patch:
         parent = plans["configurations"][arguments.configuration]
         configuration["patch_size"] = [arguments.patch] * len(parent["patch_size"])
-        configuration["architecture"] = small_architecture(
-            parent["architecture"], arguments.patch, arguments.features
-        )
+        # as many stages as leave 8 pixels of the patch
+        stages = max(2, (arguments.patch // 8).bit_length())
+        configuration["architecture"] = small_architecture(parent["architecture"], stages, arguments.features)
     file.write_text(json.dumps(plans, indent=4))
-
-
-def small_architecture(architecture: dict[str, Any], patch: int, features: int) -> dict[str, Any]:
-    """nnU-Net's network with fewer features and only as many stages as leave 8 pixels of the patch."""
-    stages = max(2, (patch // 8).bit_length())
-    kwargs = dict(architecture["arch_kwargs"])
-    kwargs["n_stages"] = stages
-    kwargs["features_per_stage"] = [min(features * 2**stage, 512) for stage in range(stages)]
-    for key in ("kernel_sizes", "strides", "n_conv_per_stage"):
-        kwargs[key] = kwargs[key][:stages]
-    kwargs["n_conv_per_stage_decoder"] = kwargs["n_conv_per_stage_decoder"][: stages - 1]
-    return {**architecture, "arch_kwargs": kwargs}
 
 
 def predict(dataset: str, model: str, arguments: argparse.Namespace) -> None:

@@ -9,7 +9,6 @@ Example:
 from __future__ import annotations
 
 import argparse
-import copy
 import json
 import sys
 from pathlib import Path
@@ -18,11 +17,10 @@ from typing import Any
 from nnunetv2.paths import nnUNet_preprocessed
 
 from nnunetv2_semiseg.commands.datasets import dataset_name, read_json
+from nnunetv2_semiseg.networks.planned import small_architecture
 
 STAGES = 4
-FEATURES = (8, 16, 32, 64)
-PER_STAGE = ("kernel_sizes", "strides", "n_conv_per_stage")
-"""Entries of the network's arguments that have one item a stage."""
+FEATURES = 8
 
 
 def with_small_network(plans: dict[str, Any], parent: str, name: str) -> dict[str, Any]:
@@ -36,15 +34,7 @@ def with_small_network(plans: dict[str, Any], parent: str, name: str) -> dict[st
     Returns:
         New plans.
     """
-    # a child's dictionary replaces its parent's whole, so it has to be complete
-    architecture = copy.deepcopy(plans["configurations"][parent]["architecture"])
-    arguments = architecture["arch_kwargs"]
-    stages = min(STAGES, arguments["n_stages"])
-    arguments["n_stages"] = stages
-    arguments["features_per_stage"] = list(FEATURES[:stages])
-    for key in PER_STAGE:
-        arguments[key] = arguments[key][:stages]
-    arguments["n_conv_per_stage_decoder"] = arguments["n_conv_per_stage_decoder"][: stages - 1]
+    architecture = small_architecture(plans["configurations"][parent]["architecture"], STAGES, FEATURES)
     small = {"inherits_from": parent, "architecture": architecture}
     return {**plans, "configurations": {**plans["configurations"], name: small}}
 
@@ -62,7 +52,8 @@ def main() -> None:
     file = Path(nnUNet_preprocessed) / dataset / "nnUNetPlans.json"
     plans = with_small_network(read_json(file, dataset), arguments.parent, arguments.name)
     file.write_text(json.dumps(plans, indent=4))
-    sys.stdout.write(f"{file}: configuration '{arguments.name}' has a network of {FEATURES} features\n")
+    width = f"{STAGES} stages, {FEATURES} features in the first"
+    sys.stdout.write(f"{file}: configuration '{arguments.name}' has a network of {width}\n")
 
 
 if __name__ == "__main__":

@@ -35,7 +35,7 @@ class SemiSegBatch:
     task_ids: torch.Tensor | None = None
 
     def to(self, device: torch.device) -> SemiSegBatch:
-        """The same batch with all tensors on ``device``; asynchronous where they come from pinned memory."""
+        """The same batch with all tensors on ``device``."""
 
         def move(tensor: torch.Tensor) -> torch.Tensor:
             return tensor.to(device, non_blocking=True)

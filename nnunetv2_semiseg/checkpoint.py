@@ -77,8 +77,8 @@ def restore_companion(companion: dict[str, Any], method: Method, optimizers: lis
     for name, identity in method.frozen_identity().items():
         if companion["frozen"].get(name) != identity:
             raise ValueError(
-                f"the {name} weights have changed since this training began (SHA-256 was "
-                f"{companion['frozen'].get(name)}, is {identity}): continue with the file it began with"
+                f"{name} has changed since this training began (was {companion['frozen'].get(name)}, is "
+                f"{identity}): continue with what it began with, or start anew without --c"
             )
     method.load_trained_state(companion["state"])
     for item in optimizers:

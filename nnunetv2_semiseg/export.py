@@ -6,6 +6,7 @@ that of the trainer that trained it. nnU-Net predicts with it, ensembles it and 
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 from typing import Any, ClassVar
@@ -95,7 +96,7 @@ def write_export(
     fold = model / Path(trainer.output_folder).name
     fold.mkdir(parents=True, exist_ok=True)
     for name in MODEL_FILES:
-        shutil.copyfile(Path(trainer.output_folder_base) / name, model / name)
+        _copy_atomically(Path(trainer.output_folder_base) / name, model / name)
     exported = {key: value for key, value in checkpoint.items() if key != COMPANION_KEY}
     exported.update(
         network_weights=weights, trainer_name=trainer_name, optimizer_state=None, grad_scaler_state=None
@@ -109,11 +110,21 @@ def copy_pictures(trainer: nnUNetTrainer, trainer_name: str, names: tuple[str, .
     for name in names:
         source = Path(trainer.output_folder) / name
         if fold.is_dir() and source.is_file():
-            shutil.copyfile(source, fold / name)
+            _copy_atomically(source, fold / name)
+
+
+def _copy_atomically(source: Path, target: Path) -> None:
+    """Folds that train side by side write the same files of a model folder."""
+    temporary = target.with_name(f"{target.name}.{os.getpid()}.tmp")
+    shutil.copyfile(source, temporary)
+    temporary.replace(target)
 
 
 def exported_trainers(trainer_class: type[nnUNetTrainer]) -> list[type[nnUNetTrainerExported]]:
-    """Trainer classes of the networks that training with ``trainer_class`` exports."""
+    """Trainer classes of the networks that training with ``trainer_class`` exports.
+
+    A user's own subclass of a trainer exports nothing: it must not write into the model folder of another.
+    """
     from nnunetv2_semiseg.methods.discovery import discovered_trainers  # it imports this module
 
     return [

@@ -9,8 +9,6 @@ from typing import Any, ClassVar
 import torch
 from nnunetv2.training.lr_scheduler.polylr import PolyLRScheduler
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
-from nnunetv2.utilities.helpers import dummy_context
-from torch import autocast
 
 from nnunetv2_semiseg import checkpoint as checkpoints
 from nnunetv2_semiseg import training_log
@@ -31,7 +29,7 @@ from nnunetv2_semiseg.export import (
 from nnunetv2_semiseg.lengths import set_lengths
 from nnunetv2_semiseg.methods.base import Method, ScheduledOptimizer, Setting, StepContext
 from nnunetv2_semiseg.methods.resolve import resolve_config
-from nnunetv2_semiseg.optimization import backward_and_step
+from nnunetv2_semiseg.optimization import backward_and_step, training_autocast
 from nnunetv2_semiseg.random_state import restore_random_state, seed_everything
 from nnunetv2_semiseg.refusals import refuse_unsupported
 from nnunetv2_semiseg.schedules import Progress
@@ -75,7 +73,15 @@ class nnUNetTrainerSemiSeg(nnUNetTrainer):
         self._validated_checkpoint = EXPORTED_CHECKPOINTS[0]
 
     def initialize(self) -> None:
-        """nnU-Net's initialisation, from the configured seed if there is one."""
+        """nnU-Net's initialisation, from the configured seed if there is one.
+
+        Raises:
+            FileNotFoundError: The labeled cases have not been preprocessed.
+            ValueError: They have been preprocessed with other plans.
+        """
+        check_labeled_matches_plans(
+            self.plans_manager.dataset_name, self.configuration_name, self.plans_manager
+        )
         if self.resolved.training.seed is not None:
             seed_everything(self.resolved.training.seed)
         super().initialize()
@@ -128,11 +134,9 @@ class nnUNetTrainerSemiSeg(nnUNetTrainer):
             self.initialize()
         # first of all, so that missing or changed weights don't show after an hour of preprocessing
         self._build_method()
-        if self._companion is not None:
-            self._step = checkpoints.restore_companion(self._companion, self.method, self._optimizers)
-        check_labeled_matches_plans(
-            self.plans_manager.dataset_name, self.configuration_name, self.plans_manager
-        )
+        resumed, self._companion = self._companion, None
+        if resumed is not None:
+            self._step = checkpoints.restore_companion(resumed, self.method, self._optimizers)
         self._unlabeled: UnlabeledData = preprocess_unlabeled(
             self.plans_manager.dataset_name,
             self.plans_manager,
@@ -146,9 +150,8 @@ class nnUNetTrainerSemiSeg(nnUNetTrainer):
             f"{self.method_class.key}: {self.batch_size} labeled and {self.unlabeled_batch_size} unlabeled "
             f"samples a step, {len(self._unlabeled.cases)} unlabeled cases"
         )
-        if self._companion is not None:
-            restore_random_state(self._companion["random"])
-            self._companion = None
+        if resumed is not None:
+            restore_random_state(resumed["random"])
 
     def _write_resolved_config(self) -> None:
         """Put the resolved configuration into the plans that go into the model folder."""
@@ -175,11 +178,11 @@ class nnUNetTrainerSemiSeg(nnUNetTrainer):
         batch = batch.to(self.device)
         progress = Progress(self._step, self.num_epochs * self.num_iterations_per_epoch)
         context = StepContext(self.network, self._supervised_loss, progress)
-        self._set_learning_rates(progress)
+        for item in self._optimizers:
+            item.set_learning_rate(progress)
         for optimizer in self._all_optimizers():
             optimizer.zero_grad(set_to_none=True)
-        # as in nnU-Net: autocast on CUDA only
-        with autocast("cuda") if self.device.type == "cuda" else dummy_context():
+        with training_autocast(self.device):
             losses = self.method.losses(batch, context)
             total = losses.total
         backward_and_step(total, self._all_optimizers(), self.grad_scaler)
@@ -203,11 +206,6 @@ class nnUNetTrainerSemiSeg(nnUNetTrainer):
         if isinstance(output, list | tuple):
             return self.loss(output, list(targets))
         return self.loss(output, targets[0])
-
-    def _set_learning_rates(self, progress: Progress) -> None:
-        for item in self._optimizers:
-            for group in item.optimizer.param_groups:
-                group["lr"] = item.learning_rate(progress)
 
     def _all_optimizers(self) -> list[torch.optim.Optimizer]:
         return [self.optimizer, *(item.optimizer for item in self._optimizers)]
@@ -259,8 +257,11 @@ class nnUNetTrainerSemiSeg(nnUNetTrainer):
         )
         checkpoints.save_atomically(checkpoint, filename)
         if Path(filename).name in EXPORTED_CHECKPOINTS:
-            for name, weights in self.method.exports().items():
-                write_export(self, name, weights(), checkpoint, Path(filename).name)
+            weights = self.method.exports()
+            for exported in exported_trainers(type(self)):
+                write_export(
+                    self, exported.__name__, weights[exported.__name__](), checkpoint, Path(filename).name
+                )
 
     def load_checkpoint(self, filename_or_checkpoint: str) -> None:
         """Load nnU-Net's part now and keep the method's for `on_train_start`.

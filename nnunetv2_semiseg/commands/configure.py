@@ -29,9 +29,8 @@ def main() -> None:
         parser.error(f"{', '.join(missing) or 'KEY=VALUE'} missing; --keys shows what can be set")
     name = dataset_name(arguments.d)
     file = Path(nnUNet_preprocessed) / name / f"{arguments.p}.json"
-    plans = configured_plans(
-        read_json(file, name), arguments.c, arguments.name, parse_settings(arguments.settings)
-    )
+    settings = with_absolute_checkpoints(parse_settings(arguments.settings))
+    plans = configured_plans(read_json(file, name), arguments.c, arguments.name, settings)
     temporary = file.with_suffix(".json.tmp")
     temporary.write_text(json.dumps(plans, indent=4))
     temporary.replace(file)
@@ -96,6 +95,22 @@ def parse_settings(settings: list[str]) -> dict[str, Any]:
 
 def _refuse_constant(constant: str) -> None:
     raise ValueError(f"{constant} is no number that JSON has, and so none for plans")
+
+
+def with_absolute_checkpoints(settings: dict[str, Any]) -> dict[str, Any]:
+    """The settings with whole paths of checkpoints: a training is started from another folder.
+
+    A shell doesn't expand ``~`` behind an equals sign.
+    """
+    whole: dict[str, Any] = {}
+    for key, value in settings.items():
+        if isinstance(value, dict):
+            whole[key] = with_absolute_checkpoints(value)
+        elif key == "checkpoint" and isinstance(value, str):
+            whole[key] = str(Path(value).expanduser().resolve())
+        else:
+            whole[key] = value
+    return whole
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -26,10 +26,14 @@ def read_json(file: Path, dataset: str) -> dict[str, Any]:
 
     Raises:
         FileNotFoundError: It does not exist; the message says that planning makes it.
+        ValueError: It is not valid JSON.
     """
     if not file.is_file():
         raise FileNotFoundError(
             f"{file} does not exist: run nnUNetv2_plan_and_preprocess for {dataset} first"
         )
-    content: dict[str, Any] = json.loads(file.read_text())
+    try:
+        content: dict[str, Any] = json.loads(file.read_text())
+    except json.JSONDecodeError as error:
+        raise ValueError(f"{file} is not valid JSON ({error}): mend it, or plan {dataset} again") from None
     return content

@@ -74,6 +74,8 @@ def _run_preprocessor(task: CaseTask) -> tuple[np.ndarray, np.ndarray, dict[str,
     """
     plans = task.plans_manager
     data, properties = plans.image_reader_writer_class().read_images([str(file) for file in task.files])
+    if not np.isfinite(data).all():
+        raise ValueError("it has values that are NaN or infinite")
     _check_channels(data.shape[0], task.dataset_json)
     _check_dimension(data.shape[1:], plans)
     preprocessor = task.configuration_manager.preprocessor_class(verbose=False)

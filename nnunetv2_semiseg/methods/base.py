@@ -109,6 +109,11 @@ class ScheduledOptimizer:
     optimizer: torch.optim.Optimizer
     learning_rate: Callable[[Progress], float]
 
+    def set_learning_rate(self, progress: Progress) -> None:
+        """Give all parameter groups the rate of the next step."""
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.learning_rate(progress)
+
 
 class Method(nn.Module, ABC):
     """Base of all methods; a subclass is one paper.

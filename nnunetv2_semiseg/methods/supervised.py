@@ -9,7 +9,7 @@ from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 
 from nnunetv2_semiseg.config import TrainingConfig, merged_section, parse_config
 from nnunetv2_semiseg.lengths import set_lengths
-from nnunetv2_semiseg.methods.resolve import training_values
+from nnunetv2_semiseg.methods.resolve import check_section, training_values
 from nnunetv2_semiseg.random_state import seed_everything
 
 
@@ -33,6 +33,7 @@ class nnUNetTrainerSupervised(nnUNetTrainer):
         Raises:
             ValueError: The plans hold an unknown or impossible hyper-parameter.
         """
+        check_section(plans, configuration)
         values = training_values(merged_section(plans, configuration))
         training = parse_config(TrainingConfig, values, f"configuration '{configuration}'")
         super().__init__(plans, configuration, fold, dataset_json, device)

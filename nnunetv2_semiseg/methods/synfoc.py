@@ -34,7 +34,7 @@ from nnunetv2_semiseg.methods.base import (
     StepLosses,
 )
 from nnunetv2_semiseg.mixing import draw_cutmix_boxes, partners, paste
-from nnunetv2_semiseg.networks.ema import ema_decay, ema_update, make_teacher
+from nnunetv2_semiseg.networks.ema import ema_decay, ema_update, make_teacher, unwrapped
 from nnunetv2_semiseg.networks.foundation import build_foundation, foundation_identity
 from nnunetv2_semiseg.networks.foundation_config import FoundationConfig
 from nnunetv2_semiseg.networks.outputs import full_resolution, split_batch, without_deep_supervision
@@ -102,7 +102,7 @@ class SynFoC(Method):
         )
         self.foundation_teacher = self.foundation.teacher()
         # once: hashing a checkpoint takes seconds
-        self._identity = foundation_identity(config.foundation)["sha256"]
+        self._identity = foundation_identity(config.foundation)
         self.train()
 
     @classmethod
@@ -132,8 +132,8 @@ class SynFoC(Method):
         return (self.foundation.encoder,)
 
     def frozen_identity(self) -> dict[str, str]:
-        """SHA-256 of the foundation checkpoint."""
-        return {FOUNDATION: self._identity}
+        """SHA-256 of the foundation's weights and what else decides about the frozen encoder's output."""
+        return self._identity
 
     def optimizers(self) -> list[ScheduledOptimizer]:
         """AdamW of the foundation student, warmed up linearly and constant from there."""
@@ -197,7 +197,8 @@ class SynFoC(Method):
         classes, size, grid = self.setting.num_classes, images.shape[2:], self.foundation.grid_size
         network_teacher = full_resolution(self.network_teacher(images)).softmax(1)
         foundation_teacher = self.foundation_teacher(images).softmax(1)
-        student_map = full_resolution(network(images)).argmax(1)
+        # not compiled: a second batch size would cost the pass with gradients its static shapes
+        student_map = full_resolution(unwrapped(network)(images)).argmax(1)
         teacher_map = network_teacher.argmax(1)
 
         self_confidence = class_map_agreement(student_map, teacher_map, classes)

@@ -58,24 +58,29 @@ def build_foundation(
 
 
 def foundation_identity(config: FoundationConfig) -> dict[str, str]:
-    """What tells the frozen weights from others, to be stored and to be compared at resume.
+    """What tells a frozen encoder and its input from others, to be stored and to be compared at resume.
 
     Args:
         config: As given to `build_foundation`.
 
     Returns:
-        ``{"sha256": ...}``: of the checkpoint file, or of the random encoder's weights.
+        The SHA-256 of the checkpoint file or of the random encoder's weights, and the settings that no shape
+        of a trained weight depends on.
 
     Raises:
         FileNotFoundError: The checkpoint does not exist.
     """
+    settings = {
+        "foundation.image_size": str(config.image_size),
+        "foundation.normalization": config.normalization,
+    }
     if config.checkpoint is not None:
-        return {"sha256": sha256_of(config.checkpoint)}
+        return {"SHA-256 of the foundation's checkpoint": sha256_of(config.checkpoint), **settings}
     digest = hashlib.sha256()
     for name, tensor in _random_encoder(config).state_dict().items():
         digest.update(name.encode())
         digest.update(tensor.numpy().tobytes())
-    return {"sha256": digest.hexdigest()}
+    return {"SHA-256 of the foundation's random weights": digest.hexdigest(), **settings}
 
 
 def _random_encoder(config: FoundationConfig) -> ImageEncoderViT:

@@ -11,7 +11,12 @@ from typing import Any
 
 import pytest
 
-from nnunetv2_semiseg.commands.configure import configured_plans, main, parse_settings
+from nnunetv2_semiseg.commands.configure import (
+    configured_plans,
+    main,
+    parse_settings,
+    with_absolute_checkpoints,
+)
 from nnunetv2_semiseg.config import TrainingConfig, merged_section
 from nnunetv2_semiseg.methods.discovery import discovered_methods
 from nnunetv2_semiseg.methods.keys import all_keys
@@ -230,3 +235,15 @@ def test_the_given_plans_stay_as_they_are() -> None:
     plans: dict[str, Any] = {"configurations": {"2d": {}}}
     configured_plans(plans, "2d", "2d_long", {"epochs": 3})
     assert plans == {"configurations": {"2d": {}}}
+
+
+def test_checkpoints_get_whole_paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    settings = parse_settings(
+        ["synfoc.foundation.checkpoint=weights.pth", "epochs=3", "skd.foundation.checkpoint=~/sam.pth"]
+    )
+    whole = with_absolute_checkpoints(settings)
+    assert whole["synfoc"]["foundation"]["checkpoint"] == str(tmp_path / "weights.pth")
+    assert whole["skd"]["foundation"]["checkpoint"] == str(tmp_path / "home" / "sam.pth")
+    assert whole["epochs"] == 3

@@ -77,6 +77,24 @@ def test_every_trained_parameter_is_reached(method_class: type[Method], dimensio
 
 
 @every_method
+def test_every_trained_parameter_is_reached_in_mixed_precision(
+    method_class: type[Method], dimension: int
+) -> None:
+    training = later_step(make_training(method_class, dimension))
+    training.take_step(make_batch(dimension))
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        total = training.losses(make_batch(dimension)).total
+    assert total.dtype == torch.float32
+    assert torch.isfinite(total)
+    total.backward()
+    for name, network in training.trained().items():
+        for parameter_name, parameter in network.named_parameters():
+            if parameter.requires_grad:
+                assert parameter.grad is not None, f"{name}.{parameter_name} gets no gradient"
+                assert torch.isfinite(parameter.grad).all()
+
+
+@every_method
 def test_optimizers_hold_each_trained_parameter_once(method_class: type[Method], dimension: int) -> None:
     training = make_training(method_class, dimension)
     held = [

@@ -85,8 +85,7 @@ class Training:
         for optimizer in optimizers:
             optimizer.zero_grad()
         for item in self.scheduled:
-            for group in item.optimizer.param_groups:
-                group["lr"] = item.learning_rate(progress)
+            item.set_learning_rate(progress)
         backward_and_step(self.losses(batch).total, optimizers, None)
         self.method.after_step(self.network, progress)
         self.step += 1

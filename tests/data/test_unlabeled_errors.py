@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 
+import nibabel as nib
 import numpy as np
 import pytest
 import SimpleITK as sitk
@@ -143,3 +144,15 @@ def test_naming():
     assert naming(["a"]) == "case a"
     assert naming("abcde") == "cases a, b, c, d, e"
     assert naming("abcdefg") == "cases a, b, c, d, e and 2 more"
+
+
+@pytest.mark.parametrize("dataset", [VOLUME], indirect=True)
+def test_value_that_would_spoil_all_weights(dataset):
+    dataset.change_plans(lambda plans: plans.update(image_reader_writer="NibabelIO"))  # ITK reads NaN as 0
+    file = dataset.raw / "imagesUn" / "u2_0000.nii.gz"
+    image = nib.load(file)
+    values = image.get_fdata(dtype=np.float32)
+    values[1, 1, 1] = np.nan
+    nib.save(nib.Nifti1Image(values, image.affine), file)
+    with pytest.raises(ValueError, match=r"case u2 \(it has values that are NaN or infinite\)"):
+        dataset.preprocess()

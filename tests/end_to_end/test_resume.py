@@ -160,11 +160,22 @@ def test_other_frozen_weights_are_refused(workspace: Workspace, train: Train) ->
     workspace.write_sam_file(file, seed=0)
     stopped_after(1, lambda: train(configuration, 0))
     workspace.write_sam_file(file, seed=1)
-    with pytest.raises(ValueError, match="the foundation weights have changed since this training began"):
+    with pytest.raises(
+        ValueError, match="SHA-256 of the foundation's checkpoint has changed since this training began"
+    ):
         train(configuration, 0, "--c")
     workspace.write_sam_file(file, seed=0)
     train(configuration, 0, "--c")
     assert workspace.checkpoint(workspace.model(configuration=configuration))["current_epoch"] == 2
+
+
+def test_another_input_size_is_refused_though_all_weights_fit(workspace: Workspace, train: Train) -> None:
+    stopped_after(1, lambda: train("2d_tiny", 0))
+    plans = workspace.read_plans()
+    plans["configurations"]["2d_tiny"]["semiseg"]["synfoc"]["foundation"]["normalization"] = "sam"
+    workspace.write_plans(plans)
+    with pytest.raises(ValueError, match=r"foundation.normalization has changed .*was medsam, is sam"):
+        train("2d_tiny", 0, "--c")
 
 
 def test_a_checkpoint_of_nnunets_own_trainer_is_refused(workspace: Workspace, train: Train) -> None:

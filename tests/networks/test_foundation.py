@@ -95,7 +95,10 @@ def test_identity(tiny_config, checkpoint):
     assert random == foundation_identity(tiny_config)
     assert random != foundation_identity(dataclasses.replace(tiny_config, image_size=128))
     named = foundation_identity(_with_checkpoint(tiny_config, checkpoint))
-    assert named == {"sha256": sha256_of(checkpoint)}
+    assert sha256_of(checkpoint) in named.values()
+    for changed in ({"image_size": 128}, {"normalization": "sam"}):
+        config = dataclasses.replace(_with_checkpoint(tiny_config, checkpoint), **changed)
+        assert foundation_identity(config) != named
     with pytest.raises(FileNotFoundError, match=r"missing\.pth"):
         foundation_identity(_with_checkpoint(tiny_config, "missing.pth"))
 

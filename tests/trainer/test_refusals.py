@@ -132,6 +132,17 @@ def forget_unlabeled(workspace: Workspace) -> None:
 
 
 @pytest.mark.parametrize("empty", [True, False])
+def test_labeled_cases_that_were_never_preprocessed(workspace: Workspace, empty: bool) -> None:
+    folder = workspace.preprocessed / "nnUNetPlans_2d"
+    shutil.rmtree(folder)
+    if empty:
+        folder.mkdir()
+    message = r"no preprocessed labeled cases in .*run nnUNetv2_preprocess -d 500 -c 2d_tiny"
+    with pytest.raises(FileNotFoundError, match=message):
+        workspace.make_trainer().on_train_start()
+
+
+@pytest.mark.parametrize("empty", [True, False])
 def test_no_unlabeled_images(workspace: Workspace, empty: bool) -> None:
     images = workspace.raw / "imagesUn"
     shutil.rmtree(images)

@@ -1,0 +1,45 @@
+"""The yardstick: nnU-Net on labeled images alone, as long as the configuration says."""
+
+from __future__ import annotations
+
+import shutil
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import torch
+
+from nnunetv2_semiseg.methods.supervised import nnUNetTrainerSupervised
+
+if TYPE_CHECKING:
+    from tests.conftest import Workspace
+
+
+def make(workspace: Workspace, **settings: Any) -> nnUNetTrainerSupervised:
+    plans = {**workspace.read_plans(), "continue_training": False}
+    plans["configurations"]["2d_yard"] = {"inherits_from": "2d_small", "semiseg": settings}
+    return nnUNetTrainerSupervised(plans, "2d_yard", 0, workspace.dataset_json, torch.device("cpu"))
+
+
+def test_length_and_batch_are_the_configurations(workspace: Workspace) -> None:
+    trainer = make(workspace, epochs=3, iterations_per_epoch=7, labeled_batch_size=5, save_every=2)
+    trainer.initialize()
+    assert (trainer.num_epochs, trainer.num_iterations_per_epoch, trainer.save_every) == (3, 7, 2)
+    assert trainer.batch_size == 5
+
+
+def test_the_plans_batch_is_the_default(workspace: Workspace) -> None:
+    trainer = make(workspace)
+    trainer.initialize()
+    assert trainer.batch_size == 2
+
+
+def test_unlabeled_images_do_not_touch_it(workspace: Workspace) -> None:
+    shutil.rmtree(workspace.raw / "imagesUn")
+    trainer = make(workspace, epochs=1, iterations_per_epoch=1, validation_iterations_per_epoch=1, seed=1)
+    trainer.run_training()
+    assert (workspace.model("nnUNetTrainerSupervised", "2d_yard") / "fold_0" / "progress.png").is_file()
+
+
+def test_unknown_keys_are_refused_as_by_every_trainer(workspace: Workspace) -> None:
+    with pytest.raises(ValueError, match="unknown key 'epohcs'; valid keys are epochs"):
+        make(workspace, epohcs=5)
