@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -76,41 +77,42 @@ def export_folder(trainer: nnUNetTrainer, trainer_name: str) -> Path:
     return folder.with_name(folder.name.replace(type(trainer).__name__, trainer_name, 1))
 
 
-def write_export(
+def write_exports(
     trainer: nnUNetTrainer,
-    trainer_name: str,
-    weights: dict[str, torch.Tensor],
+    weights: Mapping[str, Callable[[], dict[str, torch.Tensor]]],
     checkpoint: dict[str, Any],
     checkpoint_name: str,
 ) -> None:
-    """Write an exported network into its model folder.
+    """Write every exported network into its model folder.
 
     Args:
-        trainer: The trainer that trains it, whose model folder has plans, dataset and fingerprint by now.
-        trainer_name: Class name of the network's own trainer.
-        weights: Its self-contained weights.
+        trainer: The trainer that trains them, whose model folder has plans, dataset and fingerprint by now.
+        weights: Each one's self-contained weights, by the class name of its own trainer.
         checkpoint: The training's own checkpoint, from which everything else is taken.
         checkpoint_name: File name, one of `EXPORTED_CHECKPOINTS`.
     """
-    model = export_folder(trainer, trainer_name)
-    fold = model / Path(trainer.output_folder).name
-    fold.mkdir(parents=True, exist_ok=True)
-    for name in MODEL_FILES:
-        _copy_atomically(Path(trainer.output_folder_base) / name, model / name)
-    exported = {key: value for key, value in checkpoint.items() if key != COMPANION_KEY}
-    exported.update(
-        network_weights=weights, trainer_name=trainer_name, optimizer_state=None, grad_scaler_state=None
-    )
-    save_atomically(exported, fold / checkpoint_name)
+    for exported in exported_trainers(type(trainer)):
+        name = exported.__name__
+        model = export_folder(trainer, name)
+        fold = model / Path(trainer.output_folder).name
+        fold.mkdir(parents=True, exist_ok=True)
+        for file in MODEL_FILES:
+            _copy_atomically(Path(trainer.output_folder_base) / file, model / file)
+        content = {key: value for key, value in checkpoint.items() if key != COMPANION_KEY}
+        content.update(
+            network_weights=weights[name](), trainer_name=name, optimizer_state=None, grad_scaler_state=None
+        )
+        save_atomically(content, fold / checkpoint_name)
 
 
-def copy_pictures(trainer: nnUNetTrainer, trainer_name: str, names: tuple[str, ...]) -> None:
-    """Show the training's progress beside the exported network too; nnU-Net's zip export wants it."""
-    fold = export_folder(trainer, trainer_name) / Path(trainer.output_folder).name
-    for name in names:
-        source = Path(trainer.output_folder) / name
-        if fold.is_dir() and source.is_file():
-            _copy_atomically(source, fold / name)
+def copy_pictures(trainer: nnUNetTrainer, names: tuple[str, ...]) -> None:
+    """Show the training's progress beside the exported networks too; nnU-Net's zip export wants it."""
+    for exported in exported_trainers(type(trainer)):
+        fold = export_folder(trainer, exported.__name__) / Path(trainer.output_folder).name
+        for name in names:
+            source = Path(trainer.output_folder) / name
+            if fold.is_dir() and source.is_file():
+                _copy_atomically(source, fold / name)
 
 
 def _copy_atomically(source: Path, target: Path) -> None:
@@ -134,7 +136,30 @@ def exported_trainers(trainer_class: type[nnUNetTrainer]) -> list[type[nnUNetTra
     ]
 
 
-def validation_trainer(
+def validate_exports(
+    trainer: nnUNetTrainer,
+    weights: Mapping[str, Callable[[], dict[str, torch.Tensor]]],
+    checkpoint_name: str,
+    save_probabilities: bool,
+) -> None:
+    """nnU-Net's validation of every exported network.
+
+    Args:
+        trainer: The trainer that trains them.
+        weights: As for `write_exports`; a network that is not among them is read from its model folder.
+        checkpoint_name: File name of the checkpoint there.
+        save_probabilities: Also store the probabilities.
+    """
+    for exported in exported_trainers(type(trainer)):
+        name = exported.__name__
+        ready = _validation_trainer(
+            trainer, exported, weights[name]() if name in weights else None, checkpoint_name
+        )
+        if ready is not None:
+            ready.perform_actual_validation(save_probabilities)
+
+
+def _validation_trainer(
     trainer: nnUNetTrainer,
     exported: type[nnUNetTrainerExported],
     weights: dict[str, torch.Tensor] | None,

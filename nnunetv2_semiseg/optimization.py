@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import inspect
+from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -21,6 +22,15 @@ def training_autocast(device: torch.device) -> AbstractContextManager[Any]:
     history, in the pass with gradients: the weights would silently not train.
     """
     return torch.autocast("cuda", cache_enabled=False) if device.type == "cuda" else dummy_context()
+
+
+def optimizer_like(
+    optimizer: torch.optim.Optimizer, parameters: Iterable[nn.Parameter]
+) -> torch.optim.Optimizer:
+    """An optimizer of the same class and with the same constants for other parameters."""
+    accepted = inspect.signature(type(optimizer)).parameters
+    constants = {name: value for name, value in optimizer.defaults.items() if name in accepted}
+    return type(optimizer)(parameters, **constants)
 
 
 def backward_and_step(

@@ -12,12 +12,17 @@ from nnunetv2_semiseg.methods.base import Method
 
 
 def refuse_unsupported(
-    method_class: type[Method], plans: dict[str, Any], configuration: str, dataset_json: Mapping[str, Any]
+    method_class: type[Method],
+    method_config: Any,
+    plans: dict[str, Any],
+    configuration: str,
+    dataset_json: Mapping[str, Any],
 ) -> None:
     """Check that a method can be trained on a dataset in a configuration.
 
     Args:
         method_class: The method.
+        method_config: Its hyper-parameters.
         plans: Content of the plans file.
         configuration: Name of a configuration in it.
         dataset_json: Content of dataset.json.
@@ -39,9 +44,10 @@ def refuse_unsupported(
             "does not support: unlabeled images have no first-stage segmentation; use 3d_fullres or 2d"
         )
     dimension = len(chosen.patch_size)
-    if dimension not in method_class.dimensions:
+    supported = method_class.supported_dimensions(method_config)
+    if dimension not in supported:
         raise NotImplementedError(
-            f"{method_class.key} works on {_spoken(method_class.dimensions)} patches and configuration "
+            f"{_named(method_class, supported)} works on {_spoken(supported)} patches and configuration "
             f"'{configuration}' has {dimension}D ones: train in the 2d configuration, which takes volumes "
             "slice by slice"
         )
@@ -49,6 +55,11 @@ def refuse_unsupported(
         raise NotImplementedError(
             "training on several GPUs is not supported by this version: leave -num_gpus away"
         )
+
+
+def _named(method_class: type[Method], supported: frozenset[int]) -> str:
+    """What it is that restricts the dimensions: the method, or what its configuration adds to it."""
+    return method_class.key + ("" if supported == method_class.dimensions else " with this configuration")
 
 
 def _spoken(dimensions: frozenset[int]) -> str:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import io
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
 import torch
+from nnunetv2.training.loss.deep_supervision import DeepSupervisionWrapper
 from nnunetv2.training.lr_scheduler.polylr import PolyLRScheduler
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 
@@ -19,17 +21,13 @@ from nnunetv2_semiseg.data.loader import PairedLoader
 from nnunetv2_semiseg.data.pairing import pair_with_unlabeled
 from nnunetv2_semiseg.data.unlabeled import UnlabeledData, preprocess_unlabeled
 from nnunetv2_semiseg.diagnostics import unsupervised_gradient_norm
-from nnunetv2_semiseg.export import (
-    EXPORTED_CHECKPOINTS,
-    copy_pictures,
-    exported_trainers,
-    validation_trainer,
-    write_export,
-)
+from nnunetv2_semiseg.export import EXPORTED_CHECKPOINTS, copy_pictures, validate_exports, write_exports
 from nnunetv2_semiseg.lengths import set_lengths
 from nnunetv2_semiseg.methods.base import Method, ScheduledOptimizer, Setting, StepContext
 from nnunetv2_semiseg.methods.resolve import resolve_config
-from nnunetv2_semiseg.optimization import backward_and_step, training_autocast
+from nnunetv2_semiseg.networks.ema import unwrapped
+from nnunetv2_semiseg.networks.outputs import set_deep_supervision
+from nnunetv2_semiseg.optimization import backward_and_step, optimizer_like, training_autocast
 from nnunetv2_semiseg.random_state import restore_random_state, seed_everything
 from nnunetv2_semiseg.refusals import refuse_unsupported
 from nnunetv2_semiseg.schedules import Progress
@@ -63,8 +61,8 @@ class nnUNetTrainerSemiSeg(nnUNetTrainer):
             NotImplementedError: The labels or the configuration are of a kind that the method can't do.
             ValueError: The plans hold an unknown or impossible hyper-parameter.
         """
-        refuse_unsupported(self.method_class, plans, configuration, dataset_json)
         self.resolved = resolve_config(plans, configuration, self.method_class)
+        refuse_unsupported(self.method_class, self.resolved.method, plans, configuration, dataset_json)
         super().__init__(plans, configuration, fold, dataset_json, device)
         set_lengths(self, self.resolved.training)
         self._optimizers: list[ScheduledOptimizer] = []
@@ -108,10 +106,24 @@ class nnUNetTrainerSemiSeg(nnUNetTrainer):
             num_classes=self.label_manager.num_segmentation_heads,
             in_channels=self.num_input_channels,
             patch_size=tuple(self.configuration_manager.patch_size),
+            new_network=self._new_network,
             ignore_label=self.label_manager.ignore_label,
         )
         self.method = self.method_class(self.resolved.method, setting, self.network).to(self.device)
-        self._optimizers = self.method.optimizers()
+        self._optimizers = self.method.optimizers(partial(optimizer_like, self.optimizer))
+
+    def _new_network(self) -> torch.nn.Module:
+        return self.build_network_architecture(
+            self.plans_manager,
+            self.configuration_manager,
+            self.num_input_channels,
+            self.label_manager.num_segmentation_heads,
+            self.enable_deep_supervision,
+        )
+
+    def set_deep_supervision_enabled(self, enabled: bool) -> None:
+        """As nnU-Net's, for every part of the deployed network."""
+        set_deep_supervision(unwrapped(self.network), enabled)
 
     def get_dataloaders(self) -> tuple[PairedLoader, Any]:
         """nnU-Net's loaders, the one for training paired with one for unlabeled images."""
@@ -179,7 +191,7 @@ class nnUNetTrainerSemiSeg(nnUNetTrainer):
         progress = Progress(self._step, self.num_epochs * self.num_iterations_per_epoch)
         context = StepContext(self.network, self._supervised_loss, progress)
         for item in self._optimizers:
-            item.set_learning_rate(progress)
+            item.set_learning_rate(progress, self.optimizer.param_groups[0]["lr"])
         for optimizer in self._all_optimizers():
             optimizer.zero_grad(set_to_none=True)
         with training_autocast(self.device):
@@ -202,10 +214,11 @@ class nnUNetTrainerSemiSeg(nnUNetTrainer):
         return {training_log.MEASURE + "unsupervised_gradient_norm": norm}
 
     def _supervised_loss(self, output: Any, targets: tuple[torch.Tensor, ...]) -> torch.Tensor:
-        """nnU-Net's loss, with deep supervision where the network gives several outputs."""
+        """nnU-Net's loss, with deep supervision where there are several outputs."""
         if isinstance(output, list | tuple):
             return self.loss(output, list(targets))
-        return self.loss(output, targets[0])
+        single: Any = self.loss.loss if isinstance(self.loss, DeepSupervisionWrapper) else self.loss
+        return single(output, targets[0])
 
     def _all_optimizers(self) -> list[torch.optim.Optimizer]:
         return [self.optimizer, *(item.optimizer for item in self._optimizers)]
@@ -224,19 +237,15 @@ class nnUNetTrainerSemiSeg(nnUNetTrainer):
     def on_epoch_end(self) -> None:
         """nnU-Net's end of an epoch and the plot of terms, measures and learning rates."""
         super().on_epoch_end()
-        self._plot()
+        if self.local_rank == 0:
+            training_log.plot_progress(self.logger, self.output_folder)
+            copy_pictures(self, ("progress.png", training_log.PLOT_FILE))
 
     def on_train_end(self) -> None:
         """nnU-Net's end of a training; shuts the loaders down."""
         super().on_train_end()
         self.dataloader_train.finish()
         self._validated_checkpoint = EXPORTED_CHECKPOINTS[0]
-
-    def _plot(self) -> None:
-        if self.local_rank == 0:
-            training_log.plot_progress(self.logger, self.output_folder)
-            for exported in exported_trainers(type(self)):
-                copy_pictures(self, exported.__name__, ("progress.png", training_log.PLOT_FILE))
 
     def save_checkpoint(self, filename: str) -> None:
         """nnU-Net's checkpoint with the companion state, and the exported networks' beside it.
@@ -257,11 +266,7 @@ class nnUNetTrainerSemiSeg(nnUNetTrainer):
         )
         checkpoints.save_atomically(checkpoint, filename)
         if Path(filename).name in EXPORTED_CHECKPOINTS:
-            weights = self.method.exports()
-            for exported in exported_trainers(type(self)):
-                write_export(
-                    self, exported.__name__, weights[exported.__name__](), checkpoint, Path(filename).name
-                )
+            write_exports(self, self.method.exports(unwrapped(self.network)), checkpoint, Path(filename).name)
 
     def load_checkpoint(self, filename_or_checkpoint: str) -> None:
         """Load nnU-Net's part now and keep the method's for `on_train_start`.
@@ -284,14 +289,7 @@ class nnUNetTrainerSemiSeg(nnUNetTrainer):
             save_probabilities: Also store the probabilities (``--npz``).
         """
         super().perform_actual_validation(save_probabilities)
-        for exported in exported_trainers(type(self)):
-            weights = self._weights_in_memory(exported.__name__)
-            trainer = validation_trainer(self, exported, weights, self._validated_checkpoint)
-            if trainer is not None:
-                trainer.perform_actual_validation(save_probabilities)
-
-    def _weights_in_memory(self, export_name: str) -> dict[str, torch.Tensor] | None:
-        """With ``--disable_checkpointing`` there is no file to validate from."""
-        if self.disable_checkpointing and hasattr(self, "method"):
-            return self.method.exports()[export_name]()
-        return None
+        # with --disable_checkpointing there is no file to validate from
+        in_memory = self.disable_checkpointing and hasattr(self, "method")
+        weights = self.method.exports(unwrapped(self.network)) if in_memory else {}
+        validate_exports(self, weights, self._validated_checkpoint, save_probabilities)

@@ -29,12 +29,14 @@ class Setting:
         num_classes: Output channels, background included.
         in_channels: Channels of an image.
         patch_size: Spatial shape of a training patch.
+        new_network: Builds a network of the deployed one's architecture with fresh weights.
         ignore_label: Label value of unannotated pixels, None where the dataset has none.
     """
 
     num_classes: int
     in_channels: int
     patch_size: tuple[int, ...]
+    new_network: Callable[[], nn.Module]
     ignore_label: int | None = None
 
 
@@ -68,7 +70,8 @@ class LossTerm:
 
     Attributes:
         value: The unweighted loss, which is what the log shows.
-        trains: Names of the networks: `DEPLOYED` or keys of `Method.trained_networks`.
+        trains: Names of the networks: keys of `Method.deployed_parts` (`DEPLOYED` alone unless a method
+            says otherwise) or of `Method.trained_networks`.
         weight: Factor in the total.
         supervised: Whether it needs labeled images only.
     """
@@ -103,16 +106,27 @@ def _weighted_sum(terms: list[LossTerm]) -> torch.Tensor:
 
 @dataclass(frozen=True)
 class ScheduledOptimizer:
-    """An optimizer of a method's own networks and its learning rate as a function of progress."""
+    """An optimizer of a method's own networks.
+
+    Attributes:
+        name: As the log shows its learning rate.
+        optimizer: What the trainer steps.
+        learning_rate: The rate as a function of progress; None: always that of the deployed network.
+    """
 
     name: str
     optimizer: torch.optim.Optimizer
-    learning_rate: Callable[[Progress], float]
+    learning_rate: Callable[[Progress], float] | None = None
 
-    def set_learning_rate(self, progress: Progress) -> None:
+    def set_learning_rate(self, progress: Progress, deployed_rate: float) -> None:
         """Give all parameter groups the rate of the next step."""
+        rate = deployed_rate if self.learning_rate is None else self.learning_rate(progress)
         for group in self.optimizer.param_groups:
-            group["lr"] = self.learning_rate(progress)
+            group["lr"] = rate
+
+
+OptimizerFactory = Callable[[Iterable[nn.Parameter]], torch.optim.Optimizer]
+"""Makes an optimizer of the kind, and with the constants, that the deployed network has."""
 
 
 class Method(nn.Module, ABC):
@@ -146,6 +160,15 @@ class Method(nn.Module, ABC):
     def losses(self, batch: SemiSegBatch, context: StepContext) -> StepLosses:
         """Loss terms and measures of one step, with gradients."""
 
+    @classmethod
+    def supported_dimensions(cls, config: Any) -> frozenset[int]:
+        """Spatial dimensions that a configuration leaves of `dimensions`."""
+        return cls.dimensions
+
+    def deployed_parts(self, network: nn.Module) -> dict[str, nn.Module]:
+        """The parts of the deployed network that loss terms train apart, by name; together they are all."""
+        return {DEPLOYED: network}
+
     def trained_networks(self) -> dict[str, nn.Module]:
         """Networks beyond the deployed one that the method's losses train, by name."""
         return {}
@@ -162,8 +185,12 @@ class Method(nn.Module, ABC):
         """What identifies the fixed weights, such as a SHA-256; checked when a training is resumed."""
         return {}
 
-    def optimizers(self) -> list[ScheduledOptimizer]:
-        """Optimizers of `trained_networks`; the trainer asks once and steps them."""
+    def optimizers(self, like_deployed: OptimizerFactory) -> list[ScheduledOptimizer]:
+        """Optimizers of `trained_networks`; the trainer asks once and steps them.
+
+        Args:
+            like_deployed: For networks that are to be trained as the deployed one is.
+        """
         return []
 
     def after_step(self, network: nn.Module, progress: Progress) -> None:
@@ -174,8 +201,11 @@ class Method(nn.Module, ABC):
             progress: As it was in the step, so that the first step is step 0.
         """
 
-    def exports(self) -> dict[str, Callable[[], dict[str, torch.Tensor]]]:
+    def exports(self, network: nn.Module) -> dict[str, Callable[[], dict[str, torch.Tensor]]]:
         """Further networks worth deploying.
+
+        Args:
+            network: The deployed network, of which an export may be a part.
 
         Returns:
             For the class name of each one's trainer, a function that gives its self-contained weights as

@@ -28,6 +28,7 @@ from nnunetv2_semiseg.methods.base import (
     BatchSizes,
     LossTerm,
     Method,
+    OptimizerFactory,
     ScheduledOptimizer,
     Setting,
     StepContext,
@@ -37,7 +38,7 @@ from nnunetv2_semiseg.mixing import draw_cutmix_boxes, partners, paste
 from nnunetv2_semiseg.networks.ema import ema_decay, ema_update, make_teacher, unwrapped
 from nnunetv2_semiseg.networks.foundation import build_foundation, foundation_identity
 from nnunetv2_semiseg.networks.foundation_config import FoundationConfig
-from nnunetv2_semiseg.networks.outputs import full_resolution, split_batch, without_deep_supervision
+from nnunetv2_semiseg.networks.outputs import full_resolution, set_deep_supervision, split_batch
 from nnunetv2_semiseg.networks.segmentation_export import DeployedSemanticSam, deployed_state
 from nnunetv2_semiseg.schedules import Progress, linear_warmup, sigmoid_ramp
 from nnunetv2_semiseg.trainer import nnUNetTrainerSemiSeg
@@ -96,7 +97,7 @@ class SynFoC(Method):
         """
         super().__init__()
         self.config, self.setting = config, setting
-        self.network_teacher = without_deep_supervision(make_teacher(network))
+        self.network_teacher = set_deep_supervision(make_teacher(network), False)
         self.foundation = build_foundation(
             config.foundation, setting.in_channels, setting.num_classes, f"{self.key}.foundation"
         )
@@ -135,7 +136,7 @@ class SynFoC(Method):
         """SHA-256 of the foundation's weights and what else decides about the frozen encoder's output."""
         return self._identity
 
-    def optimizers(self) -> list[ScheduledOptimizer]:
+    def optimizers(self, like_deployed: OptimizerFactory) -> list[ScheduledOptimizer]:
         """AdamW of the foundation student, warmed up linearly and constant from there."""
         config = self.config
         optimizer = torch.optim.AdamW(
@@ -155,7 +156,7 @@ class SynFoC(Method):
         ema_update(self.network_teacher, network, decay)
         ema_update(self.foundation_teacher.trained, self.foundation.trained, decay)
 
-    def exports(self) -> dict[str, Callable[[], dict[str, torch.Tensor]]]:
+    def exports(self, network: nn.Module) -> dict[str, Callable[[], dict[str, torch.Tensor]]]:
         """The foundation student with LoRA merged in."""
         return {"nnUNetTrainerSynFoCFoundation": lambda: deployed_state(self.foundation)}
 

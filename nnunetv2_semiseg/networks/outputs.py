@@ -20,9 +20,12 @@ def split_batch(output: Any, first: int) -> tuple[Any, Any]:
     return output[:first], output[first:]
 
 
-def without_deep_supervision(network: nn.Module) -> nn.Module:
-    """Switch a network's lower outputs off, where it has such a switch; returns the network."""
-    decoder = getattr(network, "decoder", None)
-    if hasattr(decoder, "deep_supervision"):
-        decoder.deep_supervision = False  # type: ignore[union-attr]
+def set_deep_supervision(network: nn.Module, enabled: bool) -> nn.Module:
+    """Switch the lower outputs of a network and all its parts on or off; returns the network.
+
+    nnU-Net's own switch reaches one decoder; a method's deployed network may hold two.
+    """
+    for part in network.modules():
+        if hasattr(part, "deep_supervision"):
+            part.deep_supervision = enabled  # type: ignore[assignment]
     return network

@@ -7,14 +7,13 @@ from pathlib import Path
 
 import pytest
 import torch
-from tiny_training import Training, make_batch, make_training
+from tiny_training import Training, make_batch, make_training, trainers_of
 from torch import nn
 
 from nnunetv2_semiseg.diagnostics import unsupervised_gradient_norm
 from nnunetv2_semiseg.export import exported_trainers
 from nnunetv2_semiseg.methods.base import DEPLOYED, Method
-from nnunetv2_semiseg.methods.discovery import discovered_methods, discovered_trainers
-from nnunetv2_semiseg.trainer import nnUNetTrainerSemiSeg
+from nnunetv2_semiseg.methods.discovery import discovered_methods
 
 METHODS = discovered_methods()
 CASES = [
@@ -45,6 +44,15 @@ def later_step(training: Training) -> Training:
 
 def test_methods_are_found() -> None:
     assert "synfoc" in METHODS
+
+
+@every_method
+def test_parts_are_the_whole_deployed_network(method_class: type[Method], dimension: int) -> None:
+    training = make_training(method_class, dimension)
+    parts = training.method.deployed_parts(training.network)
+    held = [id(parameter) for part in parts.values() for parameter in part.parameters()]
+    assert sorted(held) == sorted(id(parameter) for parameter in training.network.parameters())
+    assert not parts.keys() & training.method.trained_networks().keys()
 
 
 @every_method
@@ -231,13 +239,9 @@ def test_the_unsupervised_gradient_is_measured_without_a_trace(
 @every_method
 def test_exports_have_trainers_that_run_them(method_class: type[Method], dimension: int) -> None:
     training = make_training(method_class, dimension)
-    trainers = [
-        kind
-        for kind in discovered_trainers().values()
-        if issubclass(kind, nnUNetTrainerSemiSeg) and kind.method_class is method_class
-    ]
+    trainers = trainers_of(method_class)
     assert trainers, f"{method_class.__name__} has no trainer"
-    exports = training.method.exports()
+    exports = training.method.exports(training.network)
     for trainer in trainers:
         assert {kind.__name__ for kind in exported_trainers(trainer)} == exports.keys()
     for weights in exports.values():

@@ -4,38 +4,81 @@ from __future__ import annotations
 
 import dataclasses
 import typing
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
+from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 from torch import nn
 
 from nnunetv2_semiseg.batch import SemiSegBatch
-from nnunetv2_semiseg.config import parse_config
+from nnunetv2_semiseg.config import SECTION, config_values, parse_config
 from nnunetv2_semiseg.losses.segmentation import seg_loss
-from nnunetv2_semiseg.methods.base import DEPLOYED, Method, Setting, StepContext, StepLosses
+from nnunetv2_semiseg.methods.base import Method, Setting, StepContext, StepLosses
+from nnunetv2_semiseg.methods.discovery import discovered_trainers
 from nnunetv2_semiseg.networks.foundation_config import FoundationConfig
-from nnunetv2_semiseg.optimization import backward_and_step
+from nnunetv2_semiseg.optimization import backward_and_step, optimizer_like
 from nnunetv2_semiseg.schedules import Progress
+from nnunetv2_semiseg.trainer import nnUNetTrainerSemiSeg
 
 SIZE, CLASSES, SAMPLES = 32, 3, 2
 TOTAL_STEPS = 10
+LEARNING_RATE = 0.01
 
 
-class TinyNetwork(nn.Module):
-    """Two convolutions whose logits are far enough apart for pseudo-labels to be confident."""
+def tiny_plans(dimension: int, section: dict[str, Any]) -> dict[str, Any]:
+    """Plans with a plain U-Net of three stages."""
+    convolution = "torch.nn.modules.conv.Conv2d" if dimension == 2 else "torch.nn.modules.conv.Conv3d"
+    norm = f"torch.nn.modules.instancenorm.InstanceNorm{dimension}d"
+    architecture = {
+        "network_class_name": "dynamic_network_architectures.architectures.unet.PlainConvUNet",
+        "arch_kwargs": {
+            "n_stages": 3,
+            "features_per_stage": [4, 8, 8],
+            "conv_op": convolution,
+            "kernel_sizes": [[3] * dimension] * 3,
+            "strides": [[1] * dimension, *[[2] * dimension] * 2],
+            "n_conv_per_stage": [1, 1, 1],
+            "n_conv_per_stage_decoder": [1, 1],
+            "conv_bias": True,
+            "norm_op": norm,
+            "norm_op_kwargs": {"eps": 1e-5, "affine": True},
+            "dropout_op": None,
+            "dropout_op_kwargs": None,
+            "nonlin": "torch.nn.LeakyReLU",
+            "nonlin_kwargs": {"inplace": True},
+        },
+        "_kw_requires_import": ["conv_op", "norm_op", "dropout_op", "nonlin"],
+    }
+    configuration = {"architecture": architecture, "patch_size": [SIZE] * dimension, SECTION: section}
+    return {"plans_name": "tiny", "configurations": {"tiny": configuration}}
 
-    def __init__(self, dimension: int) -> None:
-        super().__init__()
-        conv = nn.Conv2d if dimension == 2 else nn.Conv3d
-        norm = nn.InstanceNorm2d if dimension == 2 else nn.InstanceNorm3d
-        self.layers = nn.Sequential(
-            conv(1, 4, 3, padding=1), norm(4, affine=True), nn.LeakyReLU(), conv(4, CLASSES, 1)
-        )
-        with torch.no_grad():
-            self.layers[-1].weight.mul_(20)
 
-    def forward(self, images: torch.Tensor) -> torch.Tensor:
-        return self.layers(images)
+def network_builder(method_class: type[Method], config: Any, dimension: int) -> Callable[[], nn.Module]:
+    """What the method's own trainer builds, with logits far enough apart for confident pseudo-labels."""
+    plans = PlansManager(tiny_plans(dimension, {method_class.key: config_values(config)}))
+    configuration = plans.get_configuration("tiny")
+
+    def build() -> nn.Module:
+        trainer = trainers_of(method_class)[0]
+        network = trainer.build_network_architecture(plans, configuration, 1, CLASSES, True)
+        for part in network.modules():
+            if isinstance(part, nn.Conv2d | nn.Conv3d) and part.out_channels == CLASSES:
+                with torch.no_grad():
+                    part.weight.mul_(20)
+        return network
+
+    return build
+
+
+def trainers_of(method_class: type[Method]) -> list[type[nnUNetTrainerSemiSeg]]:
+    """The trainers that train a method."""
+    return [
+        kind
+        for kind in discovered_trainers().values()
+        if issubclass(kind, nnUNetTrainerSemiSeg) and kind.method_class is method_class
+    ]
 
 
 def tiny_config(kind: type[Any]) -> Any:
@@ -65,16 +108,12 @@ class Training:
     step: int = 0
 
     def __post_init__(self) -> None:
-        self.scheduled = self.method.optimizers()
-        self.optimizer = torch.optim.SGD(self.network.parameters(), lr=0.01, momentum=0.9)
+        self.optimizer = torch.optim.SGD(self.network.parameters(), lr=LEARNING_RATE, momentum=0.9)
+        self.scheduled = self.method.optimizers(partial(optimizer_like, self.optimizer))
         self.method.train()
 
     def context(self) -> StepContext:
-        def supervised(logits: torch.Tensor, targets: tuple[torch.Tensor, ...]) -> torch.Tensor:
-            labels = targets[0][:, 0].long()
-            return seg_loss(logits, labels, torch.ones_like(labels, dtype=torch.bool))
-
-        return StepContext(self.network, supervised, Progress(self.step, TOTAL_STEPS))
+        return StepContext(self.network, supervised_loss, Progress(self.step, TOTAL_STEPS))
 
     def losses(self, batch: SemiSegBatch) -> StepLosses:
         return self.method.losses(batch, self.context())
@@ -85,21 +124,32 @@ class Training:
         for optimizer in optimizers:
             optimizer.zero_grad()
         for item in self.scheduled:
-            item.set_learning_rate(progress)
+            item.set_learning_rate(progress, LEARNING_RATE)
         backward_and_step(self.losses(batch).total, optimizers, None)
         self.method.after_step(self.network, progress)
         self.step += 1
 
     def trained(self) -> dict[str, nn.Module]:
-        return {DEPLOYED: self.network, **self.method.trained_networks()}
+        return {**self.method.deployed_parts(self.network), **self.method.trained_networks()}
+
+
+def supervised_loss(output: Any, targets: tuple[torch.Tensor, ...]) -> torch.Tensor:
+    """Over all outputs where there is deep supervision, as nnU-Net's."""
+    outputs = output if isinstance(output, list | tuple) else [output]
+    losses = []
+    for logits, target in zip(outputs, targets, strict=False):
+        labels = target[:, 0].long()
+        losses.append(seg_loss(logits, labels, torch.ones_like(labels, dtype=torch.bool)))
+    return torch.stack(losses).mean()
 
 
 def make_training(method_class: type[Method], dimension: int, seed: int = 0) -> Training:
     torch.manual_seed(seed)
-    network = TinyNetwork(dimension)
-    setting = Setting(num_classes=CLASSES, in_channels=1, patch_size=(SIZE,) * dimension)
-    method = method_class(tiny_config(method_class.config_class), setting, network)
-    return Training(method, network, setting)
+    config = tiny_config(method_class.config_class)
+    build = network_builder(method_class, config, dimension)
+    network = build()
+    setting = Setting(num_classes=CLASSES, in_channels=1, patch_size=(SIZE,) * dimension, new_network=build)
+    return Training(method_class(config, setting, network), network, setting)
 
 
 def make_batch(dimension: int, seed: int = 0) -> SemiSegBatch:
@@ -111,5 +161,6 @@ def make_batch(dimension: int, seed: int = 0) -> SemiSegBatch:
 
     weak = images()
     target = torch.randint(CLASSES, shape, generator=generator).to(torch.int16)
+    lower = target[(..., *(slice(None, None, 2),) * dimension)]
     names = tuple(f"case{index}" for index in range(SAMPLES))
-    return SemiSegBatch(images(), (target,), weak, weak + 0.3 * images(), names, names)
+    return SemiSegBatch(images(), (target, lower), weak, weak + 0.3 * images(), names, names)

@@ -50,10 +50,10 @@ class Step:
             threshold=float(given["in_threshold"]),
             mask_background_dice=False,
         )
-        setting = Setting(
-            num_classes=given["in_unet_teacher_logits"].shape[1], in_channels=1, patch_size=size
-        )
-        self.method = SynFoC(config, setting, nn.Conv2d(1, setting.num_classes, 1))
+        classes = given["in_unet_teacher_logits"].shape[1]
+        network = nn.Conv2d(1, classes, 1)
+        setting = Setting(num_classes=classes, in_channels=1, patch_size=size, new_network=nn.Identity)
+        self.method = SynFoC(config, setting, network)
         self.method.network_teacher = Replay(given["in_unet_teacher_logits"])
         self.method.foundation_teacher = Replay(given["in_sam_teacher_logits"])
         self.method.foundation = Replay(

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from nnunetv2_semiseg.optimization import GRADIENT_CLIP_NORM, backward_and_step
+from nnunetv2_semiseg.optimization import GRADIENT_CLIP_NORM, backward_and_step, optimizer_like
 
 
 class TwoNetworks:
@@ -73,3 +73,18 @@ def test_an_overflow_stops_the_optimizer_that_it_hits_alone() -> None:
     backward_and_step(pair.loss(), pair.optimizers, grad_scaler)
     assert not torch.equal(after[0], pair.weights()[0])
     assert all(torch.isfinite(weight).all() for weight in pair.weights())
+
+
+@pytest.mark.parametrize(
+    "optimizer",
+    [
+        torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=0.01, momentum=0.99, nesterov=True),
+        torch.optim.AdamW([torch.zeros(1, requires_grad=True)], lr=0.02, weight_decay=0.1),
+    ],
+)
+def test_an_optimizer_like_another_has_its_constants(optimizer: torch.optim.Optimizer) -> None:
+    parameter = nn.Parameter(torch.ones(2))
+    other = optimizer_like(optimizer, [parameter])
+    assert type(other) is type(optimizer)
+    assert other.defaults == optimizer.defaults
+    assert other.param_groups[0]["params"] == [parameter]

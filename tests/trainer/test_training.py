@@ -252,3 +252,16 @@ def test_ignored_pixels_are_trained_by_nothing(workspace: Workspace, monkeypatch
         assert nowhere.any(), name
         assert gradient[nowhere].max() == 0, name
         assert (gradient[somewhere] > 0).all(), name
+
+
+def test_one_output_has_the_loss_without_deep_supervision(workspace: Workspace) -> None:
+    trainer = started(workspace)
+    batch = next(trainer.dataloader_train)
+    logits = torch.randn(
+        len(batch.labeled_images),
+        trainer.label_manager.num_segmentation_heads,
+        *batch.labeled_images.shape[2:],
+    )
+    single = trainer._supervised_loss(logits, batch.labeled_targets)
+    assert single == trainer.loss.loss(logits, batch.labeled_targets[0])
+    trainer.dataloader_train.finish()
