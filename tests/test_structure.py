@@ -18,7 +18,16 @@ FORBIDDEN = {
 }
 """What the modules of a folder must not import."""
 
-BELOW_THE_TRAINER = ("batch", "config", "schedules", "mixing", "grids", "optimization", "training_log")
+BELOW_THE_TRAINER = (
+    "batch",
+    "config",
+    "schedules",
+    "mixing",
+    "grids",
+    "uncertainty",
+    "optimization",
+    "training_log",
+)
 
 
 def imported(file: Path) -> set[str]:

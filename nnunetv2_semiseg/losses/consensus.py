@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import torch
 
+from nnunetv2_semiseg.uncertainty import class_entropy
+
 
 def consensus_loss(
     first: torch.Tensor, first_mask: torch.Tensor, second: torch.Tensor, second_mask: torch.Tensor
@@ -21,7 +23,7 @@ def consensus_loss(
     Returns:
         A scalar.
     """
-    return 0.5 * ((_entropy(first) * first_mask).mean() + (_entropy(second) * second_mask).mean())
+    return 0.5 * ((class_entropy(first) * first_mask).mean() + (class_entropy(second) * second_mask).mean())
 
 
 def divergence_loss(first: torch.Tensor, second: torch.Tensor, consensus_mask: torch.Tensor) -> torch.Tensor:
@@ -36,8 +38,3 @@ def divergence_loss(first: torch.Tensor, second: torch.Tensor, consensus_mask: t
         A scalar.
     """
     return ((first - second) ** 2 * (1 - consensus_mask)).mean()
-
-
-def _entropy(probabilities: torch.Tensor) -> torch.Tensor:
-    tiny = torch.finfo(probabilities.dtype).tiny
-    return -probabilities * probabilities.clamp_min(tiny).log()

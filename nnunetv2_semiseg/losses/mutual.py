@@ -1,0 +1,19 @@
+"""Mutual learning: each of two networks takes the other's probabilities as soft labels."""
+
+from __future__ import annotations
+
+import torch
+
+
+def mutual_loss(logits: torch.Tensor, other_logits: torch.Tensor) -> torch.Tensor:
+    """``mean over pixels of -Σ_c q_c log p_c``, q from the other network (KnowSAM's mutual term), in float32.
+
+    Args:
+        logits: Of the network that learns, ``B x C x S``.
+        other_logits: Of the one that it learns from, the same shape; takes no gradient.
+
+    Returns:
+        A scalar; at its smallest, for equal probabilities, the other network's mean entropy.
+    """
+    other = other_logits.detach().float().softmax(1)
+    return -(other * logits.float().log_softmax(1)).sum(1).mean()
