@@ -5,52 +5,104 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 from pathlib import Path
-from typing import get_args
+from typing import TypeVar, get_args
 
 from nnunetv2_semiseg.commands.errors import clean_exit
-from nnunetv2_semiseg.data.conversion import ConversionOptions
+from nnunetv2_semiseg.data.conversion import ConversionOptions, SourceOptions, ValidationUse
 from nnunetv2_semiseg.data.raw import Selection
 from nnunetv2_semiseg.data.raw_folders import raw_folder
+
+OptionsT = TypeVar("OptionsT", bound=SourceOptions)
 
 
 def run_converter(
     convert: Callable[[ConversionOptions, Path], Path], dataset_id: int, documentation: str | None
 ) -> None:
-    """Parse the command line, convert, and say how to go on.
+    """Run a converter of a release of several domains, one of which keeps labels.
 
     Args:
         convert: The converter; gets the options and the folder of raw datasets.
         dataset_id: The converter's default.
         documentation: Shown by ``--help``.
     """
+    parser = converter_parser(documentation)
+    parser.add_argument("--labeled-domain", required=True, help="the domain whose cases keep their labels")
+    add_selection_arguments(parser, "how many of them do")
+    add_size_argument(parser)
+    add_target_arguments(parser, dataset_id)
+    run_with_parser(parser, ConversionOptions, convert)
+
+
+def run_with_parser(
+    parser: argparse.ArgumentParser,
+    options: Callable[..., OptionsT],
+    convert: Callable[[OptionsT, Path], Path],
+) -> None:
+    """Parse the command line, convert, and say how to go on.
+
+    Args:
+        parser: Made of the functions of this module.
+        options: Makes the options of the parsed arguments.
+        convert: The converter; gets the options and the folder of raw datasets.
+    """
 
     @clean_exit
     def main() -> None:
-        arguments = _parser(dataset_id, documentation).parse_args()
-        folder = convert(ConversionOptions(**vars(arguments)), raw_folder())
+        arguments = parser.parse_args()
+        folder = convert(options(**vars(arguments)), raw_folder())
         print(f"Wrote {folder}. Next: nnUNetv2_plan_and_preprocess -d {arguments.dataset_id} -c 2d")
 
     main()
 
 
-def _parser(dataset_id: int, documentation: str | None) -> argparse.ArgumentParser:
+def converter_parser(documentation: str | None) -> argparse.ArgumentParser:
+    """A parser that knows the data set's folder."""
     parser = argparse.ArgumentParser(
         description=documentation, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument(
         "-i", dest="source", type=Path, required=True, metavar="FOLDER", help="the data set's top folder"
     )
-    parser.add_argument("--labeled-domain", required=True, help="the domain whose cases keep their labels")
-    parser.add_argument("--num-labeled", type=int, required=True, help="how many of them do")
+    return parser
+
+
+def add_selection_arguments(parser: argparse.ArgumentParser, counted: str) -> None:
+    """How many cases are labeled and which; ``counted`` is the help text of the number."""
+    parser.add_argument("--num-labeled", type=int, required=True, help=counted)
     parser.add_argument(
         "--selection", choices=get_args(Selection), default="first", help="first by name (default) or random"
     )
     parser.add_argument("--seed", type=int, default=0, help="of the random selection; default 0")
+
+
+def add_size_argument(parser: argparse.ArgumentParser) -> None:
+    """The size of the images written."""
     parser.add_argument(
         "--size", type=int, metavar="N", help="resize whole images to NxN pixels; default: keep their size"
     )
+
+
+def add_validation_argument(parser: argparse.ArgumentParser) -> None:
+    """What becomes of the release's validation set."""
     parser.add_argument(
-        "-d", dest="dataset_id", type=int, default=dataset_id, help=f"dataset id; default {dataset_id}"
+        "--val",
+        dest="validation",
+        choices=get_args(ValidationUse),
+        default="skip",
+        help="validation cases are left out (skip, the default), become unlabeled training images, or test "
+        "images of a domain 'val'",
+    )
+
+
+def add_target_arguments(parser: argparse.ArgumentParser, dataset_id: int | None) -> None:
+    """Where the dataset is written; without a default id the user has to give one."""
+    default = "" if dataset_id is None else f"; default {dataset_id}"
+    parser.add_argument(
+        "-d",
+        dest="dataset_id",
+        type=int,
+        default=dataset_id,
+        required=dataset_id is None,
+        help=f"dataset id{default}",
     )
     parser.add_argument("--overwrite", action="store_true", help="replace the dataset if it exists")
-    return parser

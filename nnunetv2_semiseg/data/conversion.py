@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Literal, Protocol, TypeAlias
@@ -19,9 +20,13 @@ from nnunetv2_semiseg.data.raw import (
 )
 
 Split: TypeAlias = Literal["train", "test"]
+ValidationUse: TypeAlias = Literal["skip", "unlabeled", "test"]
 
 TEST_FRACTION = 0.2
 """Share of each domain that becomes test data where the release has no split."""
+
+VALIDATION_DOMAIN = "val"
+"""Domain of a release's validation cases, which keeps them apart from its test cases in evaluations."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +39,8 @@ class SourceCase:
         split: Whether it belongs to the training or to the test data.
         image: Its file.
         masks: Its mask files; none where it has no annotation, several where one lesion is one file.
+        group: Cases of a group, such as a patient, are labeled together; empty where the case stands alone.
+        index: The slice of the files that is this case; None where the case is all of them.
     """
 
     domain: str
@@ -41,29 +48,27 @@ class SourceCase:
     split: Split
     image: Path
     masks: tuple[Path, ...]
+    group: str = ""
+    index: int | None = None
+
+
+Save: TypeAlias = Callable[[SourceCase, int | None, Path, Path | None], None]
+"""Writes one case: see `Layout.save`."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class ConversionOptions:
-    """What a user chooses.
+class SourceOptions:
+    """What a user chooses with every converter.
 
     Attributes:
         source: The data set's top folder.
-        labeled_domain: The domain whose cases keep their labels.
-        num_labeled: How many of them do.
-        selection: ``first`` by name or ``random``.
-        seed: Of the random selection.
-        size: Edge length in pixels to which whole images are resized; None keeps them.
         dataset_id: Of the new dataset.
+        size: Edge length in pixels to which whole images are resized; None keeps them.
         overwrite: Whether an existing dataset of the same id and name is replaced.
     """
 
     source: Path
-    labeled_domain: str
-    num_labeled: int
     dataset_id: int
-    selection: Selection = "first"
-    seed: int = 0
     size: int | None = None
     overwrite: bool = False
 
@@ -71,6 +76,23 @@ class ConversionOptions:
         """Refuse what can never be converted."""
         if self.size is not None and self.size < 1:
             raise ValueError(f"size {self.size} must be a positive number of pixels")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConversionOptions(SourceOptions):
+    """What a user chooses where labeled cases are picked out of a release.
+
+    Attributes:
+        labeled_domain: The domain whose cases keep their labels.
+        num_labeled: How many of them do; groups, where the release has groups.
+        selection: ``first`` by name or ``random``.
+        seed: Of the random selection.
+    """
+
+    labeled_domain: str
+    num_labeled: int
+    selection: Selection = "first"
+    seed: int = 0
 
 
 class Layout(Protocol):
@@ -105,6 +127,7 @@ class Release:
         labels: See `DatasetInfo`.
         reference: See `DatasetInfo`.
         license: See `DatasetInfo`.
+        counted: What the user counts when asking for labeled cases, in the plural.
     """
 
     name: str
@@ -113,6 +136,7 @@ class Release:
     labels: tuple[str, ...]
     reference: str
     license: str
+    counted: str = "images"
 
 
 def convert_release(release: Release, options: ConversionOptions, raw_folder: Path) -> Path:
@@ -135,32 +159,46 @@ def convert_release(release: Release, options: ConversionOptions, raw_folder: Pa
             a file is not as it should be, or the dataset cannot be written.
     """
     layout = _find_layout(release, options.source)
-    cases = layout.scan(options.source)
-    parts = assign_parts(cases, options)
-    raw_cases = [
-        RawCase(
-            case_name(case.domain, case.stem),
-            parts[case],
-            case.domain,
-            partial(layout.save, case, options.size),
-        )
-        for case in cases
-    ]
+    parts = assign_parts(layout.scan(options.source), options, release.counted)
     info = DatasetInfo(
         channel_names=release.channel_names,
         labels=release.labels,
         file_ending=layout.file_ending,
-        description=_describe(options),
+        description=_describe(options, release.counted),
         reference=release.reference,
         license=release.license,
     )
-    return write_raw_dataset(raw_folder, options.dataset_id, release.name, info, raw_cases, options.overwrite)
+    return write_parts(release.name, info, parts, layout.save, options, raw_folder)
 
 
-def assign_parts(cases: Sequence[SourceCase], options: ConversionOptions) -> Mapping[SourceCase, Part]:
+def write_parts(
+    name: str,
+    info: DatasetInfo,
+    parts: Mapping[SourceCase, Part],
+    save: Save,
+    options: SourceOptions,
+    raw_folder: Path,
+) -> Path:
+    """Write cases of a release whose parts are known; see `write_raw_dataset` for name, info and errors."""
+    cases = [
+        RawCase(case_name(case.domain, case.stem), part, case.domain, partial(save, case, options.size))
+        for case, part in parts.items()
+    ]
+    return write_raw_dataset(raw_folder, options.dataset_id, name, info, cases, options.overwrite)
+
+
+def assign_parts(
+    cases: Sequence[SourceCase], options: ConversionOptions, counted: str = "images"
+) -> Mapping[SourceCase, Part]:
     """Decide for each case whether it is labeled, unlabeled or test data.
 
-    An image without a mask is never chosen as labeled, so it may be in any domain's training data.
+    An image without a mask is never chosen as labeled, nor is its group, so it may be in any domain's
+    training data.
+
+    Args:
+        cases: Training and test cases.
+        options: The user's choices.
+        counted: See `Release`.
 
     Raises:
         ValueError: The labeled domain is unknown, has too few annotated training cases, or a test image has
@@ -174,11 +212,26 @@ def assign_parts(cases: Sequence[SourceCase], options: ConversionOptions) -> Map
     for case in cases:
         if case.split == "test" and not case.masks:
             raise ValueError(f"{case.image}: a test image needs a mask; add it or remove the image")
-    labeled = _choose_labeled(cases, options)
+    labeled = _choose_labeled(cases, options, counted)
     return {
         case: "test" if case.split == "test" else "labeled" if case in labeled else "unlabeled"
         for case in cases
     }
+
+
+def use_validation(cases: Sequence[SourceCase], use: ValidationUse) -> list[SourceCase]:
+    """What becomes of a release's validation cases, which are never labeled training data.
+
+    Args:
+        cases: The release's validation cases.
+        use: ``skip`` leaves them out, ``unlabeled`` makes them training cases without masks, ``test`` makes
+            them test cases of a domain of their own.
+    """
+    if use == "skip":
+        return []
+    if use == "test":
+        return [replace(case, domain=VALIDATION_DOMAIN, split="test") for case in cases]
+    return [replace(case, domain=VALIDATION_DOMAIN, split="train", masks=()) for case in cases]
 
 
 def last_fifth(stems: Sequence[str]) -> frozenset[str]:
@@ -197,18 +250,21 @@ def _find_layout(release: Release, source: Path) -> Layout:
     raise FileNotFoundError(f"{source} is not laid out as {release.name}: expected {expected}")
 
 
-def _choose_labeled(cases: Sequence[SourceCase], options: ConversionOptions) -> set[SourceCase]:
+def _choose_labeled(cases: Sequence[SourceCase], options: ConversionOptions, counted: str) -> set[SourceCase]:
     train = [case for case in cases if case.domain == options.labeled_domain and case.split == "train"]
-    by_stem = {case.stem: case for case in train if case.masks}
+    groups: dict[str, list[SourceCase]] = defaultdict(list)
+    for case in train:
+        groups[case.group or case.stem].append(case)
+    annotated = [name for name, group in groups.items() if all(case.masks for case in group)]
     without = [case.image for case in train if not case.masks]
-    what = f"training images with a mask in domain '{options.labeled_domain}'"
+    what = f"training {counted} with a mask in domain '{options.labeled_domain}'"
     if without:
         what += f" ({len(without)} without a mask, for example {without[0]}: add it or ask for fewer)"
-    chosen = select_cases(list(by_stem), options.num_labeled, options.selection, options.seed, what)
-    return {by_stem[stem] for stem in chosen}
+    chosen = select_cases(annotated, options.num_labeled, options.selection, options.seed, what)
+    return {case for name in chosen for case in groups[name]}
 
 
-def _describe(options: ConversionOptions) -> str:
+def _describe(options: ConversionOptions, counted: str) -> str:
     size = "native size" if options.size is None else f"resized to {options.size}x{options.size}"
     chosen = f"random, seed {options.seed}" if options.selection == "random" else "first by name"
-    return f"{options.num_labeled} labeled cases of domain {options.labeled_domain} ({chosen}); {size}"
+    return f"{options.num_labeled} labeled {counted} of domain {options.labeled_domain} ({chosen}); {size}"

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import get_args
 
 import numpy as np
+import numpy.typing as npt
 import SimpleITK as sitk
 
 from nnunetv2_semiseg.data.conversion import SourceCase, Split, last_fifth
@@ -63,13 +64,9 @@ class VolumeLayout:
             raise ValueError(
                 "volumes are not resized: leave --size out; nnU-Net resamples them by their spacing"
             )
-        header = _read_header(case.image)
-        if header.GetDimension() != 3:
-            raise NotImplementedError(
-                f"{case.image}: {header.GetDimension()} dimensions; write each time frame to its own 3D file"
-            )
+        header = read_header(case.image)
         if label is not None:
-            sitk.WriteImage(self._read_label(case.masks[0], header), str(label), useCompression=True)
+            sitk.WriteImage(read_label(case.masks[0], header, self.codes), str(label), useCompression=True)
         shutil.copyfile(case.image, image)
 
     def _scan_domain(self, domain: Path) -> list[SourceCase]:
@@ -106,26 +103,6 @@ class VolumeLayout:
                 )
         return {stem: (path, (masks[stem],) if stem in masks else ()) for stem, path in images.items()}
 
-    def _read_label(self, path: Path, image: sitk.ImageFileReader) -> sitk.Image:
-        mask = _read_volume(path)
-        if mask.GetSize() != image.GetSize() or not np.allclose(
-            mask.GetSpacing(), image.GetSpacing(), rtol=1e-3
-        ):
-            raise ValueError(
-                f"{path}: mask of size {mask.GetSize()} and spacing {mask.GetSpacing()}, but its image has "
-                f"{image.GetSize()} and {image.GetSpacing()}"
-            )
-        values = sitk.GetArrayFromImage(mask)
-        labels = np.zeros(values.shape, dtype=np.uint8)
-        for value in np.unique(values):
-            if value not in self.codes:
-                valid = ", ".join(map(str, self.codes))
-                raise ValueError(f"{path}: mask value {value} is unknown; valid are {valid}")
-            labels[values == value] = self.codes[value]
-        result = sitk.GetImageFromArray(labels)
-        result.CopyInformation(mask)
-        return result
-
 
 def _domains(source: Path) -> list[Path]:
     return sorted(
@@ -135,18 +112,76 @@ def _domains(source: Path) -> list[Path]:
     )
 
 
-def _read_header(path: Path) -> sitk.ImageFileReader:
+def read_header(path: Path) -> sitk.ImageFileReader:
+    """The header of a volume.
+
+    Raises:
+        NotImplementedError: The file does not have three dimensions.
+        ValueError: It cannot be read.
+    """
     reader = sitk.ImageFileReader()
     reader.SetFileName(str(path))
     try:
         reader.ReadImageInformation()
     except RuntimeError:
         raise ValueError(f"{path}: cannot be read as a volume") from None
+    if reader.GetDimension() != 3:
+        raise NotImplementedError(
+            f"{path}: {reader.GetDimension()} dimensions; write each time frame to its own 3D file"
+        )
     return reader
 
 
-def _read_volume(path: Path) -> sitk.Image:
+def read_volume(path: Path) -> sitk.Image:
+    """A volume.
+
+    Raises:
+        ValueError: The file cannot be read.
+    """
     try:
         return sitk.ReadImage(str(path))
     except RuntimeError:
         raise ValueError(f"{path}: cannot be read as a volume") from None
+
+
+def read_label(path: Path, image: sitk.ImageFileReader, codes: Mapping[int, int]) -> sitk.Image:
+    """Labels of a mask's file.
+
+    Args:
+        path: The mask.
+        image: Header of its image.
+        codes: Label of each value of the mask.
+
+    Raises:
+        ValueError: The file cannot be read, has an unknown value or another shape or spacing than the image.
+    """
+    mask = read_volume(path)
+    if mask.GetSize() != image.GetSize() or not np.allclose(mask.GetSpacing(), image.GetSpacing(), rtol=1e-3):
+        raise ValueError(
+            f"{path}: mask of size {mask.GetSize()} and spacing {mask.GetSpacing()}, but its image has "
+            f"{image.GetSize()} and {image.GetSpacing()}"
+        )
+    result = sitk.GetImageFromArray(decode_values(sitk.GetArrayFromImage(mask), codes, path))
+    result.CopyInformation(mask)
+    return result
+
+
+def decode_values(
+    values: npt.NDArray[np.generic], codes: Mapping[int, int], path: Path
+) -> npt.NDArray[np.uint8]:
+    """Labels of a mask's values.
+
+    Args:
+        values: The mask, of any shape.
+        codes: Label of each value.
+        path: Its file, for the error.
+
+    Raises:
+        ValueError: A value is not in ``codes``.
+    """
+    labels = np.zeros(values.shape, dtype=np.uint8)
+    for value in np.unique(values):
+        if value not in codes:
+            raise ValueError(f"{path}: mask value {value} is unknown; valid are {', '.join(map(str, codes))}")
+        labels[values == value] = codes[value]
+    return labels
