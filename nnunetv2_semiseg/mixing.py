@@ -5,33 +5,41 @@ from __future__ import annotations
 import math
 
 import torch
+from torch.nn import functional as F
+
+from nnunetv2_semiseg.grids import nearest
+from nnunetv2_semiseg.uncertainty import pixel_entropy
 
 MAX_TRIES = 1000
 
 
 def draw_cutmix_boxes(
     count: int,
-    shape: tuple[int, int],
-    area: tuple[float, float] = (0.02, 0.4),
+    shape: tuple[int, ...],
+    share: tuple[float, float] = (0.02, 0.4),
     aspect: tuple[float, float] = (0.3, 1 / 0.3),
 ) -> torch.Tensor:
     """One random box for each sample, from torch's global CPU stream.
 
     Args:
         count: Number of samples B.
-        shape: Height and width of the patch in pixels.
-        area: Smallest and largest share of the patch that a box covers.
-        aspect: Smallest and largest height over width.
+        shape: Spatial shape S of the patch in pixels, two axes or more.
+        share: Smallest and largest part of the patch's area or volume that a box covers.
+        aspect: Smallest and largest height over width, in pixels. An axis before these two, such as the
+            depth of a volume, is compared with the others in parts of the patch instead: a patch of few
+            thick slices then gets boxes of few thick slices.
 
     Returns:
-        ``B x 1 x H x W``, bool, True inside the box.
+        ``B x 1 x S``, bool, True inside the box.
     """
     masks = torch.zeros((count, 1, *shape), dtype=torch.bool)
     for mask in masks:
-        height, width = _draw_box_size(shape, area, aspect)
-        top = int(torch.randint(shape[0] - height + 1, ()))
-        left = int(torch.randint(shape[1] - width + 1, ()))
-        mask[:, top : top + height, left : left + width] = True
+        edges = _draw_box_size(shape, share, aspect)
+        starts = [
+            int(torch.randint(extent - edge + 1, ())) for extent, edge in zip(shape, edges, strict=True)
+        ]
+        box = (slice(start, start + edge) for start, edge in zip(starts, edges, strict=True))
+        mask[(slice(None), *box)] = True
     return masks
 
 
@@ -57,14 +65,26 @@ def partners(labeled: torch.Tensor, count: int) -> torch.Tensor:
 
 
 def _draw_box_size(
-    shape: tuple[int, int], area: tuple[float, float], aspect: tuple[float, float]
-) -> tuple[int, int]:
-    """Height and width of a box that fits; a very narrow patch gets the box cut to its size."""
-    height = width = 0
+    shape: tuple[int, ...], share: tuple[float, float], aspect: tuple[float, float]
+) -> tuple[int, ...]:
+    """Edges of a box that fits; a very narrow patch gets the box cut to its size."""
+    edges: tuple[int, ...] = (0,) * len(shape)
     for _ in range(MAX_TRIES):
-        share, ratio = (low + (high - low) * float(torch.rand(())) for low, high in (area, aspect))
-        pixels = share * shape[0] * shape[1]
-        height, width = round(math.sqrt(pixels * ratio)), round(math.sqrt(pixels / ratio))
-        if 0 < height <= shape[0] and 0 < width <= shape[1]:
+        part, *ratios = (
+            low + (high - low) * float(torch.rand(())) for low, high in (share, *[aspect] * (len(shape) - 1))
+        )
+        edges = _box_size(shape, part, ratios)
+        if all(0 < edge <= extent for edge, extent in zip(edges, shape, strict=True)):
             break
-    return max(1, min(height, shape[0])), max(1, min(width, shape[1]))
+    return tuple(max(1, min(edge, extent)) for edge, extent in zip(edges, shape, strict=True))
+
+
+def _box_size(shape: tuple[int, ...], part: float, ratios: list[float]) -> tuple[int, ...]:
+    """Edges of a box that covers ``part`` of ``shape``, one ratio for each axis but the last."""
+    if len(shape) == 2:
+        pixels = part * shape[0] * shape[1]
+        return round(math.sqrt(pixels * ratios[0])), round(math.sqrt(pixels / ratios[0]))
+    # geometric mean of the later axes' parts: ratio * others ** n is the part of the whole
+    others = (part / ratios[0]) ** (1 / len(shape))
+    first = round(ratios[0] * others * shape[0])
+    return (first, *_box_size(shape[1:], others ** (len(shape) - 1), ratios[1:]))

@@ -1,12 +1,18 @@
-"""Drawing and pasting of CutMix boxes."""
+"""Drawing of regions, CutMix boxes and uncertain cells, and pasting."""
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import numpy as np
+import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nnunetv2_semiseg.mixing import draw_cutmix_boxes, partners, paste
+from nnunetv2_semiseg.mixing import draw_cutmix_boxes, partners, paste, uncertain_regions
+
+GOLDEN = Path(__file__).parent / "golden"
 
 sizes = st.integers(8, 200)
 
@@ -73,3 +79,56 @@ def test_partners_repeat_and_cut() -> None:
     assert partners(labeled, 5).flatten().tolist() == [0, 1, 2, 0, 1]
     assert partners(labeled, 2).flatten().tolist() == [0, 1]
     assert partners(labeled, 3) is labeled
+
+
+@pytest.mark.parametrize("rule", ["most", "least"])
+def test_golden_uncertain_regions(rule: str) -> None:
+    with np.load(GOLDEN / "knowsam_uncertainty_mix.npz") as arrays:
+        golden = {key: torch.from_numpy(np.asarray(arrays[key])) for key in arrays.files}
+    regions = uncertain_regions(
+        golden["in_fused_probabilities"], int(golden["in_grid"]), int(golden["in_top_k"]), rule == "most"
+    )
+    labeled, unlabeled = golden["in_images"].chunk(2)
+    label, pseudo_label = golden["in_label_labeled"], golden["in_pseudo_label_unlabeled"]
+    of_labeled, of_unlabeled = regions.chunk(2)
+    mixed = {
+        "labeled_image": paste(unlabeled, labeled, of_labeled),
+        "labeled_label": paste(pseudo_label, label, of_labeled[:, 0]),
+        "unlabeled_image": paste(labeled, unlabeled, of_unlabeled),
+        "unlabeled_label": paste(label, pseudo_label, of_unlabeled[:, 0]),
+    }
+    for name, ours in mixed.items():
+        theirs = golden[f"out_{rule}_uncertain_{name}"].to(ours.dtype)
+        torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-5)
+
+
+def certain_but_for(cells: list[int], size: tuple[int, int]) -> torch.Tensor:
+    """Probabilities ``1 x 2 x H x W`` that are undecided in the given cells of a 4 x 4 grid."""
+    rows = torch.arange(size[0]) * 4 // size[0]
+    columns = torch.arange(size[1]) * 4 // size[1]
+    undecided = torch.isin(rows[:, None] * 4 + columns, torch.tensor(cells))
+    foreground = torch.where(undecided, 0.5, 0.99)
+    return torch.stack([foreground, 1 - foreground])[None]
+
+
+@pytest.mark.parametrize("size", [(32, 48), (30, 45), (17, 13), (4, 4)])
+def test_the_undecided_cells_are_taken_at_any_size(size: tuple[int, int]) -> None:
+    cells = [0, 3, 6, 9, 15]
+    probabilities = certain_but_for(cells, size)
+    region = uncertain_regions(probabilities)
+    assert region.shape == (1, 1, *size)
+    assert torch.equal(region[0, 0], probabilities[0, 0] == 0.5)
+    others = uncertain_regions(probabilities, count=11, most=False)
+    assert torch.equal(others, ~region)
+
+
+def test_each_image_has_cells_of_its_own() -> None:
+    probabilities = torch.cat([certain_but_for([cell], (16, 16)) for cell in (2, 7)])
+    regions = uncertain_regions(probabilities, count=1)
+    assert torch.equal(regions[:, 0], probabilities[:, 0] == 0.5)
+
+
+@pytest.mark.parametrize("count", [0, 17])
+def test_more_cells_than_there_are_is_refused(count: int) -> None:
+    with pytest.raises(ValueError, match=f"4 x 4 cells has no {count} cells"):
+        uncertain_regions(torch.full((1, 2, 8, 8), 0.5), count=count)
