@@ -43,6 +43,32 @@ def draw_cutmix_boxes(
     return masks
 
 
+@torch.no_grad()
+def uncertain_regions(
+    probabilities: torch.Tensor, cells: int = 4, count: int = 5, most: bool = True
+) -> torch.Tensor:
+    """The cells of a coarse grid in which a segmentation is most uncertain (KnowSAM's guided mixing).
+
+    Args:
+        probabilities: Fused probabilities of 2D images, ``B x C x H x W``. Where the patch cannot be divided
+            evenly, neighbouring cells share a row or column of pixels when their mean entropy is taken.
+        cells: Cells along each side.
+        count: Cells taken of each image.
+        most: False takes the least uncertain ones, which is what KnowSAM's released code does.
+
+    Returns:
+        ``B x 1 x H x W``, bool, True in the cells taken; for `paste`.
+
+    Raises:
+        ValueError: There are not so many cells.
+    """
+    if not 0 < count <= cells**2:
+        raise ValueError(f"a grid of {cells} x {cells} cells has no {count} cells to mix")
+    means = F.adaptive_avg_pool2d(pixel_entropy(probabilities.float()), cells).flatten(1)
+    taken = torch.zeros_like(means).scatter_(1, means.topk(count, largest=most).indices, 1).bool()
+    return nearest(taken.reshape(-1, 1, cells, cells), probabilities.shape[2:])
+
+
 def paste(source: torch.Tensor, target: torch.Tensor, region: torch.Tensor) -> torch.Tensor:
     """``target`` with the pixels of ``source`` inside ``region``.
 
