@@ -20,6 +20,7 @@ from nnunetv2_semiseg.batch import SemiSegBatch
 from nnunetv2_semiseg.config import SECTION, STRICT, parse_config
 from nnunetv2_semiseg.export import nnUNetTrainerExported
 from nnunetv2_semiseg.grids import bilinear, nearest, nearest_map
+from nnunetv2_semiseg.labels import TrustedLabels, paste_labels, pseudo_labels, true_labels
 from nnunetv2_semiseg.losses.confidence import class_map_agreement
 from nnunetv2_semiseg.losses.consensus import consensus_loss, divergence_loss
 from nnunetv2_semiseg.losses.segmentation import masked_seg_loss, seg_loss
@@ -68,12 +69,10 @@ class SynFoCConfig:
 
 @plain_dataclass(frozen=True)
 class _Labels:
-    """Class maps ``B x S`` and where they may be trusted, ``B x S`` bool, on both models' grids."""
+    """Labels on both models' grids."""
 
-    patch: torch.Tensor
-    patch_mask: torch.Tensor
-    grid: torch.Tensor
-    grid_mask: torch.Tensor
+    patch: TrustedLabels
+    grid: TrustedLabels
 
 
 class SynFoC(Method):
@@ -180,7 +179,7 @@ class SynFoC(Method):
         network_labeled, network_mixed = split_batch(context.network(images), num_labeled)
         foundation_labeled, foundation_mixed = split_batch(self.foundation(images), num_labeled)
         network_loss = context.supervised_loss(network_labeled, batch.labeled_targets)
-        foundation_loss = seg_loss(foundation_labeled, labeled.grid, labeled.grid_mask)
+        foundation_loss = seg_loss(foundation_labeled, *labeled.grid)
         terms = {
             "supervised": LossTerm(network_loss, frozenset({DEPLOYED}), supervised=True),
             "supervised_foundation": LossTerm(foundation_loss, frozenset({FOUNDATION}), supervised=True),
@@ -209,42 +208,33 @@ class SynFoC(Method):
         alpha = self_confidence * mutual_confidence
         weight = alpha[:, None, None, None]
         ensemble = weight * network_teacher + (1 - weight) * bilinear(foundation_teacher, size)
-        pseudo = _Labels(*self._trusted(ensemble), *self._trusted(bilinear(ensemble, grid)))
+        threshold = self.config.threshold
+        pseudo = _Labels(
+            pseudo_labels(ensemble, threshold), pseudo_labels(bilinear(ensemble, grid), threshold)
+        )
         measures = {
             "alpha": alpha.mean(),
             "self_confidence": self_confidence.mean(),
             "mutual_confidence": mutual_confidence.mean(),
-            "confident_share": pseudo.patch_mask.float().mean(),
-            "foundation_confident_share": pseudo.grid_mask.float().mean(),
+            "confident_share": pseudo.patch.trusted.float().mean(),
+            "foundation_confident_share": pseudo.grid.trusted.float().mean(),
         }
         return pseudo, measures
 
-    def _trusted(self, probabilities: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """The most probable class of each pixel and whether its probability is above τ."""
-        confidence, labels = probabilities.max(1)
-        return labels, confidence > self.config.threshold
-
     def _true_labels(self, target: torch.Tensor) -> _Labels:
-        """Targets ``L x 1 x S``; pixels with the ignore label get class 0 and no trust."""
-        labels, grid = target[:, 0].long(), self.foundation.grid_size
-        annotated = torch.ones_like(labels, dtype=torch.bool)
-        if self.setting.ignore_label is not None:
-            annotated = labels != self.setting.ignore_label
-            labels = labels * annotated
-        return _Labels(labels, annotated, nearest_map(labels, grid), nearest_map(annotated, grid))
+        """Targets ``L x 1 x S``."""
+        patch, grid = true_labels(target, self.setting.ignore_label), self.foundation.grid_size
+        return _Labels(patch, TrustedLabels(*(nearest_map(values, grid) for values in patch)))
 
     def _mix(self, batch: SemiSegBatch, labeled: _Labels, pseudo: _Labels) -> tuple[torch.Tensor, _Labels]:
         """Step 4: a box of each labeled image, with its true label, pasted into the strong view."""
         strong, grid = batch.unlabeled_strong, self.foundation.grid_size
-        count, (height, width) = len(strong), strong.shape[2:]
-        box = draw_cutmix_boxes(count, (height, width)).to(strong.device)
+        count = len(strong)
+        box = draw_cutmix_boxes(count, tuple(strong.shape[2:])).to(strong.device)
         image = paste(partners(batch.labeled_images, count), strong, box)
-        patch_box, grid_box = box[:, 0], nearest(box, grid)[:, 0]
         mixed = _Labels(
-            paste(partners(labeled.patch, count), pseudo.patch, patch_box),
-            paste(partners(labeled.patch_mask, count), pseudo.patch_mask, patch_box),
-            paste(partners(labeled.grid, count), pseudo.grid, grid_box),
-            paste(partners(labeled.grid_mask, count), pseudo.grid_mask, grid_box),
+            paste_labels(labeled.patch, pseudo.patch, box),
+            paste_labels(labeled.grid, pseudo.grid, nearest(box, grid)),
         )
         return image, mixed
 
@@ -260,12 +250,12 @@ class SynFoC(Method):
         both = frozenset({DEPLOYED, FOUNDATION})
         return {
             "unsupervised": LossTerm(
-                masked_seg_loss(network_logits, mixed.patch, mixed.patch_mask, whole),
+                masked_seg_loss(network_logits, *mixed.patch, whole),
                 frozenset({DEPLOYED}),
                 ramp,
             ),
             "unsupervised_foundation": LossTerm(
-                masked_seg_loss(foundation_logits, mixed.grid, mixed.grid_mask, whole),
+                masked_seg_loss(foundation_logits, *mixed.grid, whole),
                 frozenset({FOUNDATION}),
                 ramp,
             ),

@@ -124,21 +124,21 @@ def test_confidence_measures(step: Step) -> None:
 def test_pseudo_labels_before_and_after_mixing(step: Step) -> None:
     golden, batch = step.golden, step.batch()
     pseudo, measures = step.method._pseudo_labels(batch.unlabeled_weak, step.network)
-    assert_equal(pseudo.patch, golden["out_pseudo_label"])
-    assert_equal(pseudo.grid, golden["out_lowres_pseudo_label"])
+    assert_equal(pseudo.patch.classes, golden["out_pseudo_label"])
+    assert_equal(pseudo.grid.classes, golden["out_lowres_pseudo_label"])
     # the released code mixes in place, so its masks "before" mixing are already 1 inside the box
     box = golden["in_cutmix_box"].bool()
-    grid_box = nearest_map(box, tuple(pseudo.grid.shape[1:]))
-    assert_equal(pseudo.patch_mask | box, golden["out_mask_before_mix"][:, 0])
-    assert_equal(pseudo.grid_mask | grid_box, golden["out_lowres_mask_before_mix"][:, 0])
-    assert_equal(measures["confident_share"], pseudo.patch_mask.float().mean())
-    assert_equal(measures["foundation_confident_share"], pseudo.grid_mask.float().mean())
+    grid_box = nearest_map(box, tuple(pseudo.grid.classes.shape[1:]))
+    assert_equal(pseudo.patch.trusted | box, golden["out_mask_before_mix"][:, 0])
+    assert_equal(pseudo.grid.trusted | grid_box, golden["out_lowres_mask_before_mix"][:, 0])
+    assert_equal(measures["confident_share"], pseudo.patch.trusted.float().mean())
+    assert_equal(measures["foundation_confident_share"], pseudo.grid.trusted.float().mean())
 
     _, mixed = step.method._mix(batch, step.method._true_labels(batch.labeled_targets[0]), pseudo)
-    assert_equal(mixed.patch, golden["out_mixed_label"])
-    assert_equal(mixed.patch_mask, golden["out_mixed_mask"][:, 0])
-    assert_equal(mixed.grid, golden["out_lowres_mixed_label"])
-    assert_equal(mixed.grid_mask, golden["out_lowres_mixed_mask"][:, 0])
+    assert_equal(mixed.patch.classes, golden["out_mixed_label"])
+    assert_equal(mixed.patch.trusted, golden["out_mixed_mask"][:, 0])
+    assert_equal(mixed.grid.classes, golden["out_lowres_mixed_label"])
+    assert_equal(mixed.grid.trusted, golden["out_lowres_mixed_mask"][:, 0])
 
 
 def test_labels_reach_the_foundation_grid_by_nearest(step: Step) -> None:
