@@ -160,7 +160,7 @@ class SamEncoder(nn.Module):
         adaptation = self.unadapted if adaptation is None else adaptation
         x = self.vit.patch_embed(images) + self.vit.pos_embed
         for index, block in enumerate(self.vit.blocks):
-            x = _run_block(block, index, x, adaptation)
+            x = run_block(block, index, x, adaptation)
         embeddings: torch.Tensor = self.vit.neck(x.permute(0, 3, 1, 2))
         return embeddings
 
@@ -170,7 +170,7 @@ class SamEncoder(nn.Module):
         return self
 
 
-def _run_block(block: Block, index: int, x: torch.Tensor, adaptation: EncoderAdaptation) -> torch.Tensor:
+def run_block(block: Block, index: int, x: torch.Tensor, adaptation: EncoderAdaptation) -> torch.Tensor:
     """One transformer block with the adaptation's hooks, ``BxHxWxC`` in and out."""
     tokens = block.norm1(x)
     if block.window_size > 0:
