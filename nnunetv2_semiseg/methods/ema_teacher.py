@@ -1,0 +1,53 @@
+"""What methods share whose one teacher is a moving average of the deployed network."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from pydantic import Field
+from pydantic.dataclasses import dataclass
+from torch import nn
+
+from nnunetv2_semiseg.config import STRICT
+from nnunetv2_semiseg.methods.base import Method, Setting
+from nnunetv2_semiseg.networks.ema import ema_decay, ema_update, make_teacher
+from nnunetv2_semiseg.networks.outputs import full_resolution, set_deep_supervision
+from nnunetv2_semiseg.schedules import Progress
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT)
+class EMATeacherConfig:
+    """Hyper-parameters of the teacher."""
+
+    ema_decay: float = Field(default=0.99, ge=0, lt=1, description="decay of the teacher, a moving average")
+
+
+class EMATeacherMethod(Method):
+    """A student, which is the deployed network, and its teacher (Tarvainen and Valpola 2017)."""
+
+    def __init__(self, config: Any, setting: Setting, network: nn.Module) -> None:
+        """Build the teacher.
+
+        Args:
+            config: Hyper-parameters, an `EMATeacherConfig`.
+            setting: The task.
+            network: The deployed network, of which the teacher starts as a copy.
+        """
+        super().__init__()
+        self.config, self.setting = config, setting
+        self.network_teacher = set_deep_supervision(make_teacher(network), False)
+        self.train()
+
+    def teachers(self) -> dict[str, nn.Module]:
+        """The moving average."""
+        return {"network_teacher": self.network_teacher}
+
+    def after_step(self, network: nn.Module, progress: Progress) -> None:
+        """The teacher follows the student."""
+        ema_update(self.network_teacher, network, ema_decay(progress.step, self.config.ema_decay))
+
+    @torch.no_grad()
+    def teacher_probabilities(self, images: torch.Tensor) -> torch.Tensor:
+        """What the teacher sees in images ``B x C x S``: ``B x K x S``, float32, without gradient."""
+        return full_resolution(self.network_teacher(images)).float().softmax(1)

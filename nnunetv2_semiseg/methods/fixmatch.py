@@ -1,0 +1,84 @@
+"""FixMatch: learn a teacher's confident hard labels of the weak view on the strong view.
+
+Sohn et al., "FixMatch: Simplifying Semi-Supervised Learning with Consistency and Confidence", NeurIPS 2020,
+as segmentation papers use it: the teacher is a moving average, and a box of a labeled image is mixed into the
+strong view (CutMix). docs/methods/fixmatch.md goes through the equations.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import torch
+from pydantic import Field
+from pydantic.dataclasses import dataclass
+
+from nnunetv2_semiseg.batch import SemiSegBatch
+from nnunetv2_semiseg.config import STRICT
+from nnunetv2_semiseg.labels import TrustedLabels, paste_labels, pseudo_labels, true_labels
+from nnunetv2_semiseg.losses.segmentation import masked_seg_loss
+from nnunetv2_semiseg.methods.base import DEPLOYED, LossTerm, StepContext, StepLosses
+from nnunetv2_semiseg.methods.ema_teacher import EMATeacherConfig, EMATeacherMethod
+from nnunetv2_semiseg.mixing import draw_cutmix_boxes, partners, paste
+from nnunetv2_semiseg.networks.outputs import full_resolution, split_batch
+from nnunetv2_semiseg.schedules import sigmoid_ramp
+from nnunetv2_semiseg.trainer import nnUNetTrainerSemiSeg
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT)
+class FixMatchConfig(EMATeacherConfig):
+    """Hyper-parameters of FixMatch."""
+
+    threshold: float = Field(default=0.95, gt=0, lt=1, description="τ: a pseudo-label above it is trusted")
+    weight: float = Field(default=1.0, ge=0, description="of the unsupervised term once the ramp is over")
+    cutmix: bool = Field(default=True, description="mix a box of a labeled image into each strong view")
+
+
+class FixMatch(EMATeacherMethod):
+    """One student and its EMA teacher; the symbols are those of docs/methods/fixmatch.md."""
+
+    key: ClassVar[str] = "fixmatch"
+    config_class: ClassVar[type[Any]] = FixMatchConfig
+
+    def losses(self, batch: SemiSegBatch, context: StepContext) -> StepLosses:
+        """One step of FixMatch.
+
+        Args:
+            batch: 2D or 3D patches.
+            context: The deployed network, its supervised loss and the progress.
+
+        Returns:
+            Two terms and the measure ``confident_share``, the share of the unlabeled pixels whose
+            pseudo-label is trusted, before mixing.
+        """
+        pseudo = pseudo_labels(self.teacher_probabilities(batch.unlabeled_weak), self.config.threshold)
+        mixed_images, mixed = self._mix(batch, pseudo)
+
+        images, num_labeled = torch.cat([batch.labeled_images, mixed_images]), len(batch.labeled_images)
+        on_labeled, on_mixed = split_batch(context.network(images), num_labeled)
+        unsupervised = masked_seg_loss(full_resolution(on_mixed), *mixed)
+        trains, weight = frozenset({DEPLOYED}), self.config.weight * sigmoid_ramp(context.progress)
+        terms = {
+            "supervised": LossTerm(
+                context.supervised_loss(on_labeled, batch.labeled_targets), trains, supervised=True
+            ),
+            "unsupervised": LossTerm(unsupervised, trains, weight),
+        }
+        return StepLosses(terms, {"confident_share": pseudo.trusted.float().mean()})
+
+    def _mix(self, batch: SemiSegBatch, pseudo: TrustedLabels) -> tuple[torch.Tensor, TrustedLabels]:
+        """The strong view with a box of a labeled image and its true label in it, if the config says so."""
+        strong = batch.unlabeled_strong
+        if not self.config.cutmix:
+            return strong, pseudo
+        count = len(strong)
+        box = draw_cutmix_boxes(count, tuple(strong.shape[2:])).to(strong.device)
+        labeled = true_labels(batch.labeled_targets[0], self.setting.ignore_label)
+        image = paste(partners(batch.labeled_images, count), strong, box)
+        return image, paste_labels(labeled, pseudo, box)
+
+
+class nnUNetTrainerFixMatch(nnUNetTrainerSemiSeg):
+    """Trains FixMatch and deploys its student."""
+
+    method_class = FixMatch
