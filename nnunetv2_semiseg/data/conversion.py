@@ -219,16 +219,22 @@ def assign_parts(
     }
 
 
-def use_validation(cases: Sequence[SourceCase], use: ValidationUse) -> list[SourceCase]:
+def use_validation(cases: Sequence[SourceCase], use: ValidationUse, source: Path) -> list[SourceCase]:
     """What becomes of a release's validation cases, which are never labeled training data.
 
     Args:
         cases: The release's validation cases.
         use: ``skip`` leaves them out, ``unlabeled`` makes them training cases without masks, ``test`` makes
             them test cases of a domain of their own.
+        source: The release's folder, for the error.
+
+    Raises:
+        ValueError: They are to be used and there are none.
     """
     if use == "skip":
         return []
+    if not cases:
+        raise ValueError(f"{source} has no validation cases; leave --val {use} out")
     if use == "test":
         return [replace(case, domain=VALIDATION_DOMAIN, split="test") for case in cases]
     return [replace(case, domain=VALIDATION_DOMAIN, split="train", masks=()) for case in cases]

@@ -60,10 +60,7 @@ class VolumeLayout:
             ValueError: A size is given, a file cannot be read, the mask has an unknown value or another shape
                 or spacing than the image.
         """
-        if size is not None:
-            raise ValueError(
-                "volumes are not resized: leave --size out; nnU-Net resamples them by their spacing"
-            )
+        refuse_size(size)
         header = read_header(case.image)
         if label is not None:
             sitk.WriteImage(read_label(case.masks[0], header, self.codes), str(label), useCompression=True)
@@ -110,6 +107,16 @@ def _domains(source: Path) -> list[Path]:
         for path in source.iterdir()
         if any(next((path / part).glob(f"[!.]*{ENDING}"), None) for part in ("", "train", "test"))
     )
+
+
+def refuse_size(size: int | None) -> None:
+    """Refuse to resize volumes and their slices.
+
+    Raises:
+        ValueError: A size is given.
+    """
+    if size is not None:
+        raise ValueError("volumes are not resized: leave --size out; nnU-Net resamples them by their spacing")
 
 
 def read_header(path: Path) -> sitk.ImageFileReader:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -35,6 +36,7 @@ def converter():
     def load(name):
         spec = importlib.util.spec_from_file_location(name, SCRIPTS / f"{name}.py")
         module = importlib.util.module_from_spec(spec)
+        sys.modules[name] = module  # where dataclasses look up their annotations
         spec.loader.exec_module(module)
         return module
 
@@ -43,11 +45,11 @@ def converter():
 
 @pytest.fixture(scope="session")
 def real_data():
-    """The folder of real samples."""
+    """The folder of real images."""
     folder = os.environ.get("NNUNET_SEMISEG_TEST_DATA")
     if not folder:
         pytest.skip("NNUNET_SEMISEG_TEST_DATA does not name the folder of real images")
-    return Path(folder) / "synfoc_samples"
+    return Path(folder)
 
 
 @pytest.fixture(scope="session")

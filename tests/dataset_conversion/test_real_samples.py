@@ -11,6 +11,11 @@ from released_files import options
 pytestmark = pytest.mark.real_data
 
 
+def part_sizes(folder):
+    """Numbers of labeled, unlabeled and test images."""
+    return tuple(len(list((folder / name).iterdir())) for name in ("imagesTr", "imagesUn", "imagesTs"))
+
+
 @pytest.mark.parametrize(
     ("script", "folder", "domain", "labeled", "size", "counts"),
     [
@@ -23,14 +28,24 @@ pytestmark = pytest.mark.real_data
 def test_sample_converts_and_passes_nnunets_check(
     real_data, converter, raw_parent, script, folder, domain, labeled, size, counts
 ):
-    choices = options(real_data / folder, domain, labeled, size=size)
+    choices = options(real_data / "synfoc_samples" / folder, domain, labeled, size=size)
     result = converter(script).convert(choices, raw_parent)
-    found = tuple(len(list((result / name).iterdir())) for name in ("imagesTr", "imagesUn", "imagesTs"))
-    assert found == counts
+    assert part_sizes(result) == counts
     assert len(json.loads((result / "dataset.json").read_text())["domains"]) == sum(counts)
     verify_dataset_integrity(str(result), 1)
 
 
 def test_sample_with_no_mask_in_the_labeled_domain_is_refused(real_data, converter, raw_parent):
+    choices = options(real_data / "synfoc_samples" / "ProstateSlice", "I2CVB")
     with pytest.raises(ValueError, match=r"only 0 .*I2CVB/train/image/00_01\.png"):
-        converter("Dataset502_Prostate").convert(options(real_data / "ProstateSlice", "I2CVB"), raw_parent)
+        converter("Dataset502_Prostate").convert(choices, raw_parent)
+
+
+@pytest.mark.parametrize(("form", "counts"), [("volumes", (6, 10, 4)), ("slices", (58, 90, 50))])
+@pytest.mark.filterwarnings("ignore:.*has no test.list:UserWarning")
+def test_acdc_sample_converts_and_passes_nnunets_check(real_data, converter, raw_parent, form, counts):
+    module = converter("Dataset505_ACDC")
+    choices = module.AcdcOptions(source=real_data / "acdc_ssl4mis", num_labeled=3, dataset_id=505, form=form)
+    result = module.convert(choices, raw_parent)
+    assert part_sizes(result) == counts
+    verify_dataset_integrity(str(result), 1)
