@@ -18,6 +18,7 @@ from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 
 from nnunetv2_semiseg.checkpoint import COMPANION_KEY, save_atomically
 from nnunetv2_semiseg.networks.ema import unwrapped
+from nnunetv2_semiseg.networks.outputs import set_deep_supervision
 
 EXPORTED_CHECKPOINTS = ("checkpoint_final.pth", "checkpoint_best.pth")
 """The checkpoints that are written for exported networks too."""
@@ -61,7 +62,8 @@ class nnUNetTrainerExported(nnUNetTrainer):
         unwrapped(self.network).load_state_dict(state)
 
     def set_deep_supervision_enabled(self, enabled: bool) -> None:
-        """Nothing to switch: exported networks give one output."""
+        """As nnU-Net's, but a network may have no such outputs."""
+        set_deep_supervision(unwrapped(self.network), enabled)
 
     def _use_plans_of_the_model(self) -> None:
         """The plans in the model folder hold the resolved configuration that the network was built with."""

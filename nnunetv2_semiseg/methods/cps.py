@@ -1,0 +1,121 @@
+"""CPS: two networks that differ in their initial weights alone label the unlabeled images for each other.
+
+Chen et al., "Semi-Supervised Semantic Segmentation with Cross Pseudo Supervision", CVPR 2021.
+docs/methods/cps.md goes through the equations.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+import torch
+from pydantic import Field
+from pydantic.dataclasses import dataclass
+from torch import nn
+
+from nnunetv2_semiseg.batch import SemiSegBatch
+from nnunetv2_semiseg.config import STRICT
+from nnunetv2_semiseg.export import nnUNetTrainerExported
+from nnunetv2_semiseg.losses.confidence import class_map_agreement
+from nnunetv2_semiseg.losses.cross_supervision import cross_supervision_loss
+from nnunetv2_semiseg.methods.base import (
+    DEPLOYED,
+    LossTerm,
+    Method,
+    OptimizerFactory,
+    ScheduledOptimizer,
+    Setting,
+    StepContext,
+    StepLosses,
+)
+from nnunetv2_semiseg.networks.outputs import full_resolution, split_batch
+from nnunetv2_semiseg.schedules import sigmoid_ramp
+from nnunetv2_semiseg.trainer import nnUNetTrainerSemiSeg
+
+SECOND = "second"
+"""Name of the network beside the deployed one among the trained networks."""
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT)
+class CPSConfig:
+    """Hyper-parameters of CPS."""
+
+    weight: float = Field(
+        default=0.1, ge=0, description="of the cross pseudo supervision once the ramp is over"
+    )
+
+
+class CPS(Method):
+    """Two students without a teacher; the symbols are those of docs/methods/cps.md."""
+
+    key: ClassVar[str] = "cps"
+    config_class: ClassVar[type[Any]] = CPSConfig
+
+    def __init__(self, config: CPSConfig, setting: Setting, network: nn.Module) -> None:
+        """Build the second network.
+
+        Args:
+            config: Hyper-parameters.
+            setting: The task, which builds networks with fresh weights.
+            network: The deployed network.
+        """
+        super().__init__()
+        self.config, self.setting = config, setting
+        self.second = setting.new_network()
+        self.train()
+
+    def trained_networks(self) -> dict[str, nn.Module]:
+        """The second network."""
+        return {SECOND: self.second}
+
+    def optimizers(self, like_deployed: OptimizerFactory) -> list[ScheduledOptimizer]:
+        """The second network is trained as the deployed one is."""
+        return [ScheduledOptimizer(SECOND, like_deployed(self.second.parameters()))]
+
+    def exports(self, network: nn.Module) -> dict[str, Callable[[], dict[str, torch.Tensor]]]:
+        """The second network."""
+        return {"nnUNetTrainerCPSSecond": lambda: dict(self.second.state_dict())}
+
+    def losses(self, batch: SemiSegBatch, context: StepContext) -> StepLosses:
+        """One step of CPS.
+
+        Args:
+            batch: 2D or 3D patches, of which the weak view is not used.
+            context: The deployed network, its supervised loss and the progress.
+
+        Returns:
+            Four terms and the measure ``agreement``, the Dice of the two networks' class maps of the
+            unlabeled images, mean over foreground classes and samples.
+        """
+        images = torch.cat([batch.labeled_images, batch.unlabeled_strong])
+        num_labeled = len(batch.labeled_images)
+        on_labeled, unlabeled = split_batch(context.network(images), num_labeled)
+        second_on_labeled, second_unlabeled = split_batch(self.second(images), num_labeled)
+        first, second = full_resolution(unlabeled), full_resolution(second_unlabeled)
+
+        def supervised(output: Any, name: str) -> LossTerm:
+            loss = context.supervised_loss(output, batch.labeled_targets)
+            return LossTerm(loss, frozenset({name}), supervised=True)
+
+        weight = self.config.weight * sigmoid_ramp(context.progress)
+        terms = {
+            "supervised": supervised(on_labeled, DEPLOYED),
+            "supervised_second": supervised(second_on_labeled, SECOND),
+            "cross": LossTerm(cross_supervision_loss(first, second), frozenset({DEPLOYED}), weight),
+            "cross_second": LossTerm(cross_supervision_loss(second, first), frozenset({SECOND}), weight),
+        }
+        agreement = class_map_agreement(first.argmax(1), second.argmax(1), self.setting.num_classes)
+        return StepLosses(terms, {"agreement": agreement.mean()})
+
+
+class nnUNetTrainerCPS(nnUNetTrainerSemiSeg):
+    """Trains CPS and deploys its first network."""
+
+    method_class = CPS
+
+
+class nnUNetTrainerCPSSecond(nnUNetTrainerExported):
+    """Deploys CPS's second network, which is built as the first one is."""
+
+    trained_with = "nnUNetTrainerCPS"
