@@ -1,0 +1,83 @@
+"""Mean Teacher: the student's probabilities follow those of its own moving average.
+
+Tarvainen and Valpola, "Mean teachers are better role models: Weight-averaged consistency targets improve
+semi-supervised deep learning results", NeurIPS 2017. docs/methods/mean_teacher.md goes through the equations.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import torch
+from pydantic import Field
+from pydantic.dataclasses import dataclass
+
+from nnunetv2_semiseg.batch import SemiSegBatch
+from nnunetv2_semiseg.config import STRICT
+from nnunetv2_semiseg.losses.consistency import consistency_loss
+from nnunetv2_semiseg.methods.base import DEPLOYED, LossTerm, StepContext, StepLosses
+from nnunetv2_semiseg.methods.ema_teacher import EMATeacherConfig, EMATeacherMethod
+from nnunetv2_semiseg.networks.outputs import full_resolution, split_batch
+from nnunetv2_semiseg.schedules import sigmoid_ramp
+from nnunetv2_semiseg.trainer import nnUNetTrainerSemiSeg
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT)
+class MeanTeacherConfig(EMATeacherConfig):
+    """Hyper-parameters of Mean Teacher."""
+
+    weight: float = Field(default=0.1, ge=0, description="of the consistency once the ramp is over")
+
+
+class MeanTeacher(EMATeacherMethod):
+    """One student and its EMA teacher; the symbols are those of docs/methods/mean_teacher.md."""
+
+    key: ClassVar[str] = "mean_teacher"
+    config_class: ClassVar[type[Any]] = MeanTeacherConfig
+
+    def losses(self, batch: SemiSegBatch, context: StepContext) -> StepLosses:
+        """One step of Mean Teacher.
+
+        Args:
+            batch: 2D or 3D patches.
+            context: The deployed network, its supervised loss and the progress.
+
+        Returns:
+            Two terms and the teacher's measures, see `_mask`.
+        """
+        target = self.teacher_probabilities(batch.unlabeled_weak)
+        mask, measures = self._mask(batch.unlabeled_weak, target, context)
+
+        images = torch.cat([batch.labeled_images, batch.unlabeled_strong])
+        on_labeled, unlabeled = split_batch(context.network(images), len(batch.labeled_images))
+        student = full_resolution(unlabeled).float().softmax(1)
+        trains, weight = frozenset({DEPLOYED}), self.config.weight * sigmoid_ramp(context.progress)
+        terms = {
+            "supervised": LossTerm(
+                context.supervised_loss(on_labeled, batch.labeled_targets), trains, supervised=True
+            ),
+            "consistency": LossTerm(consistency_loss(student, target, mask), trains, weight),
+        }
+        return StepLosses(terms, measures)
+
+    def _mask(
+        self, images: torch.Tensor, target: torch.Tensor, context: StepContext
+    ) -> tuple[torch.Tensor | None, dict[str, torch.Tensor]]:
+        """Where the student follows the teacher; here everywhere.
+
+        Args:
+            images: The weak view, ``B x C x S``.
+            target: What the teacher sees in it, probabilities ``B x K x S``.
+            context: Of the step.
+
+        Returns:
+            ``B x 1 x S``, bool, or None for everywhere; and what there is to watch: the mean
+            ``teacher_confidence``, the probability of the teacher's class.
+        """
+        return None, {"teacher_confidence": target.amax(1).mean()}
+
+
+class nnUNetTrainerMeanTeacher(nnUNetTrainerSemiSeg):
+    """Trains Mean Teacher and deploys its student."""
+
+    method_class = MeanTeacher
