@@ -16,8 +16,9 @@ def decode_masks(
     image_pe: torch.Tensor,
     sparse: torch.Tensor,
     dense: torch.Tensor,
+    num_masks: int | None = None,
 ) -> torch.Tensor:
-    """Logits of all mask tokens; the mask-quality head is not used.
+    """Logits of the mask tokens; the mask-quality head is not used.
 
     Args:
         mask_decoder: With K mask tokens.
@@ -25,16 +26,18 @@ def decode_masks(
         image_pe: Positional encoding of their grid, ``1xPxHxW``.
         sparse: Point and box embeddings, ``BxNxP``; N may be 0.
         dense: Mask embeddings, ``BxPxHxW``.
+        num_masks: Masks to compute, from the first token on; None for all. All tokens take part in the
+            attention in either case, so 1 is segment-anything's ``multimask_output=False``.
 
     Returns:
-        Logits, ``BxKx4Hx4W``.
+        Logits, ``BxKx4Hx4W``, or fewer than K by ``num_masks``.
     """
     b, p, h, w = embeddings.shape
     learned = torch.cat([mask_decoder.iou_token.weight, mask_decoder.mask_tokens.weight])
     tokens = torch.cat([learned.expand(b, -1, -1), sparse], dim=1)
     tokens, source = mask_decoder.transformer(embeddings + dense, image_pe.expand(b, -1, -1, -1), tokens)
     upscaled = mask_decoder.output_upscaling(source.transpose(1, 2).reshape(b, p, h, w))
-    heads = mask_decoder.output_hypernetworks_mlps
+    heads = mask_decoder.output_hypernetworks_mlps[:num_masks]
     # token 0 is the mask quality's
     weights = torch.stack([head(tokens[:, 1 + i]) for i, head in enumerate(heads)], dim=1)
     return torch.einsum("bkp,bphw->bkhw", weights, upscaled)

@@ -29,7 +29,8 @@ class SamArchitecture:
         patch_size: Side in pixels of a token.
         mlp_ratio: Width of the MLP in a block over ``embed_dim``.
         prompt_dim: Channels P of image and prompt embeddings; a multiple of 8.
-        mask_prompt_channels: Hidden channels of the mask prompt's encoder; a multiple of 4.
+        mask_prompt_channels: Hidden channels of the mask prompt's encoder; a multiple of 4. A quarter of
+            them goes through a layer norm, which makes a constant of a single one.
         decoder_depth: Layers of the mask decoder's transformer.
         decoder_heads: Its attention heads; divides half of ``prompt_dim``.
         decoder_mlp_dim: Width of its MLPs.
@@ -77,7 +78,6 @@ SAM_ARCHITECTURES: Mapping[str, SamArchitecture] = MappingProxyType(
             window_size=4,
             mlp_ratio=2.0,
             prompt_dim=16,
-            mask_prompt_channels=4,
             decoder_heads=2,
             decoder_mlp_dim=32,
             iou_head_dim=16,
@@ -85,6 +85,9 @@ SAM_ARCHITECTURES: Mapping[str, SamArchitecture] = MappingProxyType(
     }
 )
 """Sizes by the names that `FoundationConfig.architecture` takes."""
+
+PUBLISHED_MASK_TOKENS = 4
+"""Of the published weights: the first is for an unambiguous prompt, three are for an ambiguous one."""
 
 
 def build_sam_parts(
@@ -103,12 +106,41 @@ def build_sam_parts(
     Raises:
         ValueError: ``image_size`` is no multiple of the patch size, or there are fewer than two classes.
     """
+    check_num_classes(num_classes)
+    return _build_parts(architecture, image_size, num_classes)
+
+
+def build_published_sam_parts(
+    architecture: SamArchitecture, image_size: int
+) -> tuple[ImageEncoderViT, PromptEncoder, MaskDecoder]:
+    """Segment-anything's three parts with the mask tokens of the published weights, for use with prompts.
+
+    Args:
+        architecture: Sizes.
+        image_size: Side S in pixels of the square images that the encoder takes.
+
+    Returns:
+        Image encoder, prompt encoder and mask decoder, freshly initialised.
+
+    Raises:
+        ValueError: ``image_size`` is no multiple of the patch size.
+    """
+    return _build_parts(architecture, image_size, PUBLISHED_MASK_TOKENS)
+
+
+def check_num_classes(num_classes: int) -> None:
+    """Raise a ValueError unless there are background and a class."""
+    if num_classes < 2:
+        raise ValueError(f"a segmentation needs background and at least one class, got {num_classes} in all")
+
+
+def _build_parts(
+    architecture: SamArchitecture, image_size: int, mask_tokens: int
+) -> tuple[ImageEncoderViT, PromptEncoder, MaskDecoder]:
     if image_size < 1 or image_size % architecture.patch_size:
         raise ValueError(
             f"image size must be a positive multiple of {architecture.patch_size}, got {image_size}"
         )
-    if num_classes < 2:
-        raise ValueError(f"a segmentation needs background and at least one class, got {num_classes} in all")
     grid = image_size // architecture.patch_size
     prompt_encoder = PromptEncoder(
         embed_dim=architecture.prompt_dim,
@@ -119,7 +151,7 @@ def build_sam_parts(
     return (
         build_image_encoder(architecture, image_size),
         prompt_encoder,
-        _mask_decoder(architecture, num_classes),
+        _mask_decoder(architecture, mask_tokens),
     )
 
 
@@ -146,6 +178,11 @@ class SamEncoder(nn.Module):
     def image_size(self) -> int:
         """Side S in pixels of the images that it takes."""
         return int(self.vit.img_size)
+
+    @property
+    def mask_size(self) -> tuple[int, int]:
+        """Height and width of the masks that a mask decoder makes of its embeddings: a quarter of S."""
+        return self.image_size // 4, self.image_size // 4
 
     def forward(self, images: torch.Tensor, adaptation: EncoderAdaptation | None = None) -> torch.Tensor:
         """Embed images.
@@ -202,7 +239,7 @@ def build_image_encoder(architecture: SamArchitecture, image_size: int) -> Image
     )
 
 
-def _mask_decoder(architecture: SamArchitecture, num_classes: int) -> MaskDecoder:
+def _mask_decoder(architecture: SamArchitecture, mask_tokens: int) -> MaskDecoder:
     transformer = TwoWayTransformer(
         depth=architecture.decoder_depth,
         embedding_dim=architecture.prompt_dim,
@@ -213,7 +250,7 @@ def _mask_decoder(architecture: SamArchitecture, num_classes: int) -> MaskDecode
         transformer_dim=architecture.prompt_dim,
         transformer=transformer,
         # segment-anything adds one token for the case of an unambiguous prompt
-        num_multimask_outputs=num_classes - 1,
+        num_multimask_outputs=mask_tokens - 1,
         iou_head_depth=architecture.iou_head_depth,
         iou_head_hidden_dim=architecture.iou_head_dim,
     )

@@ -12,20 +12,22 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 
-from nnunetv2_semiseg.networks.sam import SAM_ARCHITECTURES, build_sam_parts
+from nnunetv2_semiseg.networks.sam import SAM_ARCHITECTURES, build_published_sam_parts
 
 FRESH_HEADS = ("mask_tokens", "output_hypernetworks_mlps", "iou_prediction_head")
-"""Parts of the mask decoder that are bound to the number of masks: never loaded, even where they would fit,
-so that every number of classes starts alike."""
+"""Parts of the mask decoder that are bound to the number of masks: for masks that stand for classes never
+loaded, even where they would fit, so that every number of classes starts alike."""
 
 PART_NAMES = ("image_encoder", "prompt_encoder", "mask_decoder")
-"""First words of the names in a checkpoint, in the order of `build_sam_parts`."""
+"""First words of the names in a checkpoint, in the order of `build_published_sam_parts`."""
 
 _POSITIONS = "image_encoder.pos_embed"
 _PATCHES = "image_encoder.patch_embed.proj.weight"
 
 
-def load_sam_checkpoint(path: str | Path, architecture: str, image_size: int) -> dict[str, torch.Tensor]:
+def load_sam_checkpoint(
+    path: str | Path, architecture: str, image_size: int, with_heads: bool = False
+) -> dict[str, torch.Tensor]:
     """Read a checkpoint, check it and fit its positions to ``image_size``.
 
     Accepted are state dicts under segment-anything's names, also inside ``{"model": ...}`` or
@@ -35,9 +37,10 @@ def load_sam_checkpoint(path: str | Path, architecture: str, image_size: int) ->
         path: The file.
         architecture: A key of `SAM_ARCHITECTURES`.
         image_size: Side S in pixels of the images that the model will take.
+        with_heads: Whether `FRESH_HEADS` are wanted, as for segment-anything's own masks.
 
     Returns:
-        Weights on the CPU by segment-anything's names: everything but `FRESH_HEADS`.
+        Weights on the CPU by segment-anything's names, with or without `FRESH_HEADS`.
 
     Raises:
         FileNotFoundError: There is no such file.
@@ -45,7 +48,7 @@ def load_sam_checkpoint(path: str | Path, architecture: str, image_size: int) ->
             lacks weights, or has weights that are not finite. The message names file, reason and remedy.
     """
     state = _unwrapped_state(_read(Path(path)), path)
-    expected = _expected_shapes(architecture, image_size)
+    expected = _expected_shapes(architecture, image_size, with_heads)
     _check_architecture(state, path, architecture)
     missing = [name for name in expected if name not in state]
     if missing:
@@ -170,13 +173,13 @@ def _check_architecture(state: Mapping[str, torch.Tensor], path: str | Path, arc
     )
 
 
-def _expected_shapes(architecture: str, image_size: int) -> dict[str, torch.Size]:
+def _expected_shapes(architecture: str, image_size: int, with_heads: bool) -> dict[str, torch.Size]:
     """Shapes of the weights that are loaded, by name."""
     with torch.device("meta"):
-        parts = build_sam_parts(SAM_ARCHITECTURES[architecture], image_size, num_classes=2)
+        parts = build_published_sam_parts(SAM_ARCHITECTURES[architecture], image_size)
     return {
         f"{part_name}.{name}": tensor.shape
         for part_name, part in zip(PART_NAMES, parts, strict=True)
         for name, tensor in part.state_dict().items()
-        if not (part_name == "mask_decoder" and name.startswith(FRESH_HEADS))
+        if with_heads or not (part_name == "mask_decoder" and name.startswith(FRESH_HEADS))
     }

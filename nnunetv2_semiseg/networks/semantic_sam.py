@@ -63,8 +63,7 @@ class SemanticSam(nn.Module):
     @property
     def grid_size(self) -> tuple[int, int]:
         """Height and width of the logits of `forward`: a quarter of the image size S."""
-        side = self.encoder.image_size // 4
-        return side, side
+        return self.encoder.mask_size
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Segment patches on the model's own grid.

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import pytest
 import torch
 
 from nnunetv2_semiseg.networks.mask_decoding import decode_masks, decode_without_prompts, dense_positions
@@ -40,6 +41,16 @@ def test_batch_with_own_prompts_equals_one_by_one():
     sparse, dense = prompt_encoder(points=None, boxes=boxes, masks=torch.randn(3, 1, 24, 24))
     arguments = embeddings, prompt_encoder.get_dense_pe(), sparse, dense
     torch.testing.assert_close(decode_masks(mask_decoder, *arguments), _looped(mask_decoder, *arguments))
+
+
+@pytest.mark.parametrize("num_masks", [1, 2])
+def test_fewer_masks_are_the_first_of_all(num_masks):
+    prompt_encoder, mask_decoder = _parts()
+    embeddings, boxes = torch.randn(2, 16, 6, 6), torch.rand(2, 4) * 90
+    sparse, dense = prompt_encoder(points=None, boxes=boxes, masks=None)
+    arguments = mask_decoder, embeddings, prompt_encoder.get_dense_pe(), sparse, dense
+    fewer = decode_masks(*arguments, num_masks=num_masks)
+    torch.testing.assert_close(fewer, decode_masks(*arguments)[:, :num_masks])
 
 
 def test_positions_stay_exact_under_autocast():

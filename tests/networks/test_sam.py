@@ -3,11 +3,17 @@ from __future__ import annotations
 import pytest
 import torch
 from segment_anything import sam_model_registry
+from segment_anything.modeling import PromptEncoder
 from torch import nn
 
 from nnunetv2_semiseg.networks.adaptation import EncoderAdaptation
 from nnunetv2_semiseg.networks.lora import LoraAdaptation
-from nnunetv2_semiseg.networks.sam import SAM_ARCHITECTURES, SamEncoder, build_sam_parts
+from nnunetv2_semiseg.networks.sam import (
+    SAM_ARCHITECTURES,
+    SamEncoder,
+    build_published_sam_parts,
+    build_sam_parts,
+)
 
 TINY = SAM_ARCHITECTURES["vit_tiny"]
 
@@ -24,7 +30,7 @@ def _encoder() -> SamEncoder:
 def test_published_architectures_have_segment_anythings_weights(name):
     with torch.device("meta"):
         theirs = sam_model_registry[name]().state_dict()
-        parts = build_sam_parts(SAM_ARCHITECTURES[name], image_size=1024, num_classes=4)
+        parts = build_published_sam_parts(SAM_ARCHITECTURES[name], image_size=1024)
     named = zip(("image_encoder", "prompt_encoder", "mask_decoder"), parts, strict=True)
     ours = {f"{part}.{key}": t for part, module in named for key, t in module.state_dict().items()}
     assert {key: t.shape for key, t in ours.items()} == {key: t.shape for key, t in theirs.items()}
@@ -105,6 +111,17 @@ def test_hooks_stand_where_adapters_belong():
     x = x + block.attn(block.norm1(x))
     x = x + block.mlp(block.norm2(x)) + 0.5 * block.norm2(x)
     torch.testing.assert_close(got, encoder.vit.neck(x.permute(0, 3, 1, 2)), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", SAM_ARCHITECTURES)
+def test_mask_prompts_come_through(name):
+    """A layer norm over one channel is constant: a trial architecture once was blind to its mask prompts."""
+    architecture = SAM_ARCHITECTURES[name]
+    prompt_encoder = PromptEncoder(
+        architecture.prompt_dim, (2, 2), (32, 32), architecture.mask_prompt_channels
+    )
+    embedded = prompt_encoder.mask_downscaling(torch.randn(2, 1, 8, 8))
+    assert (embedded[0] - embedded[1]).abs().max() > 0.01
 
 
 @pytest.mark.parametrize("image_size", [0, -16, 100])

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from nnunetv2_semiseg.networks.sam import SAM_ARCHITECTURES, build_sam_parts
+from nnunetv2_semiseg.networks.sam import SAM_ARCHITECTURES, build_published_sam_parts, build_sam_parts
 from nnunetv2_semiseg.networks.sam_checkpoint import (
     PART_NAMES,
     load_sam_checkpoint,
@@ -72,6 +72,22 @@ def test_accepted_layouts(wrap, tmp_path):
     assert loaded.keys() == {n for n in state if not n.startswith(tuple(f"mask_decoder.{h}" for h in heads))}
     assert all(torch.equal(tensor, state[name]) for name, tensor in loaded.items())
     assert "mask_decoder.iou_token.weight" in loaded
+
+
+def test_heads_are_loaded_where_they_are_wanted(tmp_path):
+    parts = build_published_sam_parts(SAM_ARCHITECTURES["vit_tiny"], 96)
+    named = zip(PART_NAMES, parts, strict=True)
+    state = {f"{part}.{name}": t for part, module in named for name, t in module.state_dict().items()}
+    torch.save(state, tmp_path / "sam.pth")
+    loaded = load_sam_checkpoint(tmp_path / "sam.pth", "vit_tiny", 96, with_heads=True)
+    assert loaded.keys() == state.keys()
+    assert all(torch.equal(tensor, state[name]) for name, tensor in loaded.items())
+
+
+def test_heads_of_another_number_of_masks_are_refused(tmp_path):
+    torch.save(_state(), tmp_path / "sam.pth")
+    with pytest.raises(ValueError, match=r"lacks 6 weights, among them mask_decoder\.output_hyper"):
+        load_sam_checkpoint(tmp_path / "sam.pth", "vit_tiny", 96, with_heads=True)
 
 
 def test_positions_are_fitted_to_the_image_size(tmp_path):
