@@ -3,17 +3,35 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 from segment_anything.modeling import ImageEncoderViT, MaskDecoder, PromptEncoder
 from torch import nn
 
-from nnunetv2_semiseg.networks.foundation_config import FoundationConfig
+from nnunetv2_semiseg.networks.adapter import AdapterAdaptation
+from nnunetv2_semiseg.networks.foundation_config import (
+    FoundationConfig,
+    PromptedFoundationConfig,
+    SamConfig,
+)
 from nnunetv2_semiseg.networks.foundation_input import FoundationInput
 from nnunetv2_semiseg.networks.lora import LoraAdaptation
-from nnunetv2_semiseg.networks.sam import SAM_ARCHITECTURES, SamEncoder, build_image_encoder, build_sam_parts
+from nnunetv2_semiseg.networks.prompted_sam import PromptedSam
+from nnunetv2_semiseg.networks.prompts import BoxPromptDecoders
+from nnunetv2_semiseg.networks.sam import (
+    SAM_ARCHITECTURES,
+    SamEncoder,
+    build_image_encoder,
+    build_published_sam_parts,
+    build_sam_parts,
+    check_num_classes,
+)
 from nnunetv2_semiseg.networks.sam_checkpoint import PART_NAMES, load_sam_checkpoint, sha256_of
 from nnunetv2_semiseg.networks.semantic_sam import FoundationTrainedParts, SemanticSam
+
+SamParts = tuple[ImageEncoderViT, PromptEncoder, MaskDecoder]
 
 RANDOM_WEIGHTS_SEED = 20250611
 """Of the random frozen weights: no checkpoint stores them, so every start has to draw the same ones."""
@@ -21,6 +39,12 @@ RANDOM_WEIGHTS_SEED = 20250611
 RANDOM_POSITIONS_STD = 0.02
 """Of random positions, as usual for vision transformers; segment-anything starts them at zero, which would
 leave a frozen random encoder blind to them."""
+
+PUBLISHED_FILES = {
+    "medsam": ("MedSAM's", "medsam_vit_b.pth", "zenodo record 10689643"),
+    "sam": ("SAM's", "sam_vit_b_01ec64.pth", "https://dl.fbaipublicfiles.com/segment_anything/"),
+}
+"""The default checkpoint for each normalization: whose, the file's name, and where it is."""
 
 
 def build_foundation(
@@ -44,8 +68,7 @@ def build_foundation(
         ValueError: No checkpoint is named and random weights are not asked for, the checkpoint is refused
             (see `load_sam_checkpoint`), or there are fewer than two classes.
     """
-    if config.checkpoint is None and not config.random_weights:
-        raise ValueError(_where_weights_come_from(config_key))
+    _require_weights(config, config_key)
     architecture = SAM_ARCHITECTURES[config.architecture]
     parts = build_sam_parts(architecture, config.image_size, num_classes)
     if config.checkpoint is None:
@@ -57,14 +80,56 @@ def build_foundation(
     return SemanticSam(SamEncoder(parts[0]), FoundationTrainedParts(image_input, lora, *parts[1:]))
 
 
-def foundation_identity(config: FoundationConfig) -> dict[str, str]:
-    """What tells a frozen encoder and its input from others, to be stored and to be compared at resume.
+def build_prompted_sam(
+    config: PromptedFoundationConfig,
+    in_channels: int,
+    num_classes: int,
+    config_key: str = "knowsam.foundation",
+) -> PromptedSam:
+    """Build a SAM with learned prompts in float32 on the CPU and fill its frozen parts.
 
     Args:
-        config: As given to `build_foundation`.
+        config: Architecture, weights, input handling and adapters.
+        in_channels: Channels of the patches.
+        num_classes: Classes with background, K.
+        config_key: Where ``config`` stands below ``semiseg``, for messages.
 
     Returns:
-        The SHA-256 of the checkpoint file or of the random encoder's weights, and the settings that no shape
+        The branch. Adapters and prompt decoders are fresh, drawn from torch's random stream; all of
+        segment-anything is the checkpoint's, mask tokens and heads included, or with random weights always
+        the same.
+
+    Raises:
+        FileNotFoundError: The checkpoint does not exist.
+        ValueError: No checkpoint is named and random weights are not asked for, the checkpoint is refused
+            (see `load_sam_checkpoint`), or there are fewer than two classes.
+    """
+    _require_weights(config, config_key)
+    check_num_classes(num_classes)
+    architecture = SAM_ARCHITECTURES[config.architecture]
+    if config.checkpoint is None:
+        parts = _random_parts(config)
+    else:
+        parts = build_published_sam_parts(architecture, config.image_size)
+        _fill(parts, load_sam_checkpoint(config.checkpoint, config.architecture, config.image_size, True))
+    return PromptedSam(
+        SamEncoder(parts[0]),
+        *parts[1:],
+        FoundationInput(in_channels, config.image_size, config.normalization),
+        AdapterAdaptation(architecture.embed_dim, architecture.depth, config.adapter_ratio),
+        BoxPromptDecoders(num_classes, architecture.prompt_dim),
+        config.train_mask_decoder,
+    )
+
+
+def foundation_identity(config: SamConfig) -> dict[str, str]:
+    """What tells the frozen parts and their input from others, to be stored and to be compared at resume.
+
+    Args:
+        config: As given to `build_foundation` or `build_prompted_sam`.
+
+    Returns:
+        The SHA-256 of the checkpoint file or of the random frozen weights, and the settings that no shape
         of a trained weight depends on.
 
     Raises:
@@ -76,37 +141,64 @@ def foundation_identity(config: FoundationConfig) -> dict[str, str]:
     }
     if config.checkpoint is not None:
         return {"SHA-256 of the foundation's checkpoint": sha256_of(config.checkpoint), **settings}
+    prompted = isinstance(config, PromptedFoundationConfig)
     digest = hashlib.sha256()
-    for name, tensor in _random_encoder(config).state_dict().items():
-        digest.update(name.encode())
-        digest.update(tensor.numpy().tobytes())
+    for part in _random_parts(config) if prompted else [_random_encoder(config)]:
+        for name, tensor in part.state_dict().items():
+            digest.update(name.encode())
+            digest.update(tensor.numpy().tobytes())
     return {"SHA-256 of the foundation's random weights": digest.hexdigest(), **settings}
 
 
-def _random_encoder(config: FoundationConfig) -> ImageEncoderViT:
-    """The same random encoder at every start; torch's random stream is left as it was."""
-    with torch.random.fork_rng(devices=[]):
-        # not torch.manual_seed, which would also seed the GPUs
-        torch.default_generator.manual_seed(RANDOM_WEIGHTS_SEED)
-        encoder = build_image_encoder(SAM_ARCHITECTURES[config.architecture], config.image_size)
-        for name, parameter in encoder.named_parameters():
-            if "pos_embed" in name or "rel_pos" in name:
-                nn.init.normal_(parameter, std=RANDOM_POSITIONS_STD)
+def _random_encoder(config: SamConfig) -> ImageEncoderViT:
+    """The same random encoder at every start."""
+    with _fixed_random_stream():
+        return _with_random_positions(
+            build_image_encoder(SAM_ARCHITECTURES[config.architecture], config.image_size)
+        )
+
+
+def _random_parts(config: SamConfig) -> SamParts:
+    """The same random parts with the published number of mask tokens at every start."""
+    with _fixed_random_stream():
+        encoder, *others = build_published_sam_parts(
+            SAM_ARCHITECTURES[config.architecture], config.image_size
+        )
+        return _with_random_positions(encoder), *others
+
+
+def _with_random_positions(encoder: ImageEncoderViT) -> ImageEncoderViT:
+    for name, parameter in encoder.named_parameters():
+        if "pos_embed" in name or "rel_pos" in name:
+            nn.init.normal_(parameter, std=RANDOM_POSITIONS_STD)
     return encoder
 
 
-def _fill(parts: tuple[ImageEncoderViT, PromptEncoder, MaskDecoder], state: dict[str, torch.Tensor]) -> None:
-    """Load checked weights; what they leave out are the fresh heads."""
+@contextmanager
+def _fixed_random_stream() -> Iterator[None]:
+    """Draw the same numbers every time; torch's random stream is left as it was."""
+    with torch.random.fork_rng(devices=[]):
+        # not torch.manual_seed, which would also seed the GPUs
+        torch.default_generator.manual_seed(RANDOM_WEIGHTS_SEED)
+        yield
+
+
+def _fill(parts: SamParts, state: dict[str, torch.Tensor]) -> None:
+    """Load checked weights; all that they may leave out are the mask decoder's fresh heads."""
     for name, part in zip(PART_NAMES, parts, strict=True):
         prefix = f"{name}."
         own = {key.removeprefix(prefix): value for key, value in state.items() if key.startswith(prefix)}
         part.load_state_dict(own, strict=name != "mask_decoder")
 
 
-def _where_weights_come_from(config_key: str) -> str:
-    return (
-        "this method needs a foundation checkpoint and none is named: fetch MedSAM's medsam_vit_b.pth, the "
-        "default choice, from zenodo record 10689643 and name it with `nnUNetv2_semiseg_configure -d DATASET "
-        f"-c 2d --name 2d_medsam {config_key}.checkpoint=/path/medsam_vit_b.pth`, or set "
+def _require_weights(config: SamConfig, config_key: str) -> None:
+    """Raise a ValueError with the remedy where neither a checkpoint nor random weights are asked for."""
+    if config.checkpoint is not None or config.random_weights:
+        return
+    whose, file, place = PUBLISHED_FILES[config.normalization]
+    raise ValueError(
+        f"this method needs a foundation checkpoint and none is named: fetch {whose} {file}, the default "
+        f"choice, from {place} and name it with `nnUNetv2_semiseg_configure -d DATASET -c 2d --name "
+        f"2d_{config.normalization} {config_key}.checkpoint=/path/{file}`, or set "
         f"{config_key}.random_weights=true for a trial without use"
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field, model_validator
 from pydantic.dataclasses import dataclass
@@ -10,9 +10,17 @@ from pydantic.dataclasses import dataclass
 from nnunetv2_semiseg.config import STRICT
 
 
+def _image_size(default: int) -> Any:
+    return Field(default=default, ge=32, multiple_of=16, description="side of the foundation model's input")
+
+
+def _normalization(default: str) -> Any:
+    return Field(default=default, description="medsam: 0..1; sam: times 255, then SAM's pixel mean and std")
+
+
 @dataclass(frozen=True, kw_only=True, config=STRICT)
-class FoundationConfig:
-    """Which segment-anything model a method uses, where its weights come from and how it is adapted."""
+class SamConfig:
+    """Which segment-anything model a method uses, where its weights come from and what images it takes."""
 
     architecture: Literal["vit_b", "vit_l", "vit_h", "vit_small", "vit_tiny"] = Field(
         default="vit_b",
@@ -23,20 +31,32 @@ class FoundationConfig:
         default=False,
         description="true: no checkpoint, random frozen weights; only to try things out",
     )
-    image_size: int = Field(
-        default=512,
-        ge=32,
-        multiple_of=16,
-        description="side of the foundation model's input",
-    )
-    normalization: Literal["medsam", "sam"] = Field(
-        default="medsam",
-        description="medsam: 0..1; sam: times 255, then SAM's pixel mean and std",
-    )
-    lora_rank: int = Field(default=4, ge=1, description="rank of the updates of queries and values")
+    image_size: int = _image_size(512)
+    normalization: Literal["medsam", "sam"] = _normalization("medsam")
 
     @model_validator(mode="after")
-    def _weights_have_one_source(self) -> FoundationConfig:
+    def _weights_have_one_source(self) -> SamConfig:
         if self.checkpoint is not None and self.random_weights:
             raise ValueError("name a checkpoint or ask for random_weights, not both")
         return self
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT)
+class FoundationConfig(SamConfig):
+    """A semantic SAM, adapted by LoRA (SynFoC)."""
+
+    lora_rank: int = Field(default=4, ge=1, description="rank of the updates of queries and values")
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT)
+class PromptedFoundationConfig(SamConfig):
+    """A SAM with learned prompts, adapted by adapters (KnowSAM). It works at the size of training patches."""
+
+    image_size: int = _image_size(256)
+    normalization: Literal["medsam", "sam"] = _normalization("sam")
+    adapter_ratio: float = Field(
+        default=0.25, gt=0, le=1, description="width of the adapters' bottlenecks over the encoder's"
+    )
+    train_mask_decoder: bool = Field(
+        default=False, description="true: the mask decoder learns as well; false: it stays as published"
+    )

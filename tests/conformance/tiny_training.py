@@ -17,7 +17,7 @@ from nnunetv2_semiseg.config import SECTION, config_values, parse_config
 from nnunetv2_semiseg.losses.segmentation import seg_loss
 from nnunetv2_semiseg.methods.base import Method, Setting, StepContext, StepLosses
 from nnunetv2_semiseg.methods.discovery import discovered_trainers
-from nnunetv2_semiseg.networks.foundation_config import FoundationConfig
+from nnunetv2_semiseg.networks.foundation_config import SamConfig
 from nnunetv2_semiseg.optimization import backward_and_step, optimizer_like
 from nnunetv2_semiseg.schedules import Progress
 from nnunetv2_semiseg.trainer import nnUNetTrainerSemiSeg
@@ -91,7 +91,7 @@ def _tiny_values(kind: type[Any]) -> dict[str, Any]:
     hints = typing.get_type_hints(kind)
     for field in dataclasses.fields(kind):
         hint = hints[field.name]
-        if hint is FoundationConfig:
+        if isinstance(hint, type) and issubclass(hint, SamConfig):
             values[field.name] = {"architecture": "vit_tiny", "random_weights": True, "image_size": SIZE}
         elif dataclasses.is_dataclass(hint):
             values[field.name] = _tiny_values(typing.cast("type[Any]", hint))

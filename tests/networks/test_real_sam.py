@@ -6,8 +6,8 @@ import pytest
 import torch
 from segment_anything import sam_model_registry
 
-from nnunetv2_semiseg.networks.foundation import build_foundation
-from nnunetv2_semiseg.networks.foundation_config import FoundationConfig
+from nnunetv2_semiseg.networks.foundation import build_foundation, build_prompted_sam
+from nnunetv2_semiseg.networks.foundation_config import FoundationConfig, PromptedFoundationConfig
 from nnunetv2_semiseg.networks.segmentation_export import DeployedSemanticSam, deployed_state
 
 pytestmark = pytest.mark.slow
@@ -56,3 +56,25 @@ def test_encoder_equals_segment_anything_at_its_own_size(published):
         expected = sam.image_encoder(sam.preprocess(pixels))
         got = student.encoder(student.trained.image_input(pixels), student.trained.lora)
     torch.testing.assert_close(got, expected, rtol=1e-3, atol=1e-4)
+
+
+def test_prompted_masks_equal_segment_anythings_of_the_same_file(published):
+    config = PromptedFoundationConfig(checkpoint=str(published))
+    branch = build_prompted_sam(config, in_channels=3, num_classes=2)
+    sam = sam_model_registry["vit_b"](str(published))
+    images, maps = torch.randn(1, 3, 256, 256), 5 * torch.randn(1, 2, 64, 64)
+    with torch.no_grad():
+        got = branch(images, maps)
+        embeddings = branch.encoder(branch.image_input(images))
+        positions = sam.prompt_encoder.pe_layer((16, 16))[None]
+        corners = torch.stack([embedding.weight[0] for embedding in sam.prompt_encoder.point_embeddings[2:]])
+        boxes = branch.prompts(embeddings + positions) + corners
+        for k in range(2):
+            mask, _ = sam.mask_decoder(
+                embeddings,
+                positions,
+                boxes[:, k],
+                sam.prompt_encoder.mask_downscaling(maps[:, [k]]),
+                multimask_output=False,
+            )
+            torch.testing.assert_close(got[:, [k]], mask, rtol=1e-3, atol=1e-4)
