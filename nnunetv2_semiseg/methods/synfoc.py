@@ -61,6 +61,10 @@ class SynFoCConfig:
     network_optimizer: Literal["nnunet", "paper"] = Field(
         default="nnunet", description="nnunet: SGD 0.01 with poly schedule; paper: SGD 0.03, constant"
     )
+    consensus_weight: float = Field(default=1.0, ge=0, description="of the entropy where both agree")
+    divergence_weight: float = Field(
+        default=1.0, ge=0, description="of the difference where they disagree; less for a weak foundation"
+    )
     mask_background_dice: bool = Field(
         default=True,
         description="false: as in the released code, background Dice ignores the mask",
@@ -246,23 +250,18 @@ class SynFoC(Method):
         network, foundation = network_logits.softmax(1), foundation_logits.softmax(1)
         foundation_on_patch = nearest(foundation, size)
         agree = (network.argmax(1) == foundation_on_patch.argmax(1))[:, None].to(network.dtype)
-        whole = self.config.mask_background_dice
+        config = self.config
+        whole = config.mask_background_dice
+        supervision = masked_seg_loss(network_logits, *mixed.patch, whole)
+        foundation_supervision = masked_seg_loss(foundation_logits, *mixed.grid, whole)
+        consensus = consensus_loss(network, agree, foundation, nearest(agree, grid))
+        divergence = divergence_loss(network, foundation_on_patch, agree)
         both = frozenset({DEPLOYED, FOUNDATION})
         return {
-            "unsupervised": LossTerm(
-                masked_seg_loss(network_logits, *mixed.patch, whole),
-                frozenset({DEPLOYED}),
-                ramp,
-            ),
-            "unsupervised_foundation": LossTerm(
-                masked_seg_loss(foundation_logits, *mixed.grid, whole),
-                frozenset({FOUNDATION}),
-                ramp,
-            ),
-            "consensus": LossTerm(
-                consensus_loss(network, agree, foundation, nearest(agree, grid)), both, ramp
-            ),
-            "divergence": LossTerm(divergence_loss(network, foundation_on_patch, agree), both, ramp),
+            "unsupervised": LossTerm(supervision, frozenset({DEPLOYED}), ramp),
+            "unsupervised_foundation": LossTerm(foundation_supervision, frozenset({FOUNDATION}), ramp),
+            "consensus": LossTerm(consensus, both, ramp * config.consensus_weight),
+            "divergence": LossTerm(divergence, both, ramp * config.divergence_weight),
         }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -145,3 +146,12 @@ def test_labels_reach_the_foundation_grid_by_nearest(step: Step) -> None:
     golden = step.golden
     ours = nearest_map(golden["in_label"], tuple(golden["in_label_lowres"].shape[1:]))
     assert_equal(ours, golden["in_label_lowres"])
+
+
+def test_weights_of_consensus_and_divergence(step: Step) -> None:
+    step.method.config = dataclasses.replace(step.method.config, consensus_weight=0.5, divergence_weight=0)
+    golden, terms = step.golden, step.run().terms
+    ramp = float(golden["in_consistency_weight"])
+    assert terms["consensus"].weight == pytest.approx(0.5 * ramp)
+    assert terms["divergence"].weight == 0
+    assert terms["unsupervised"].weight == pytest.approx(ramp)
