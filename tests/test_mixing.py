@@ -132,3 +132,54 @@ def test_each_image_has_cells_of_its_own() -> None:
 def test_more_cells_than_there_are_is_refused(count: int) -> None:
     with pytest.raises(ValueError, match=f"4 x 4 cells has no {count} cells"):
         uncertain_regions(torch.full((1, 2, 8, 8), 0.5), count=count)
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.integers(0, 2**31), st.lists(st.integers(3, 40), min_size=3, max_size=4))
+def test_each_box_of_a_volume_is_one_cuboid(seed: int, shape: list[int]) -> None:
+    torch.manual_seed(seed)
+    boxes = draw_cutmix_boxes(2, tuple(shape))
+    assert boxes.shape == (2, 1, *shape)
+    for box in boxes[:, 0]:
+        filled = torch.ones_like(box)
+        for axis in range(len(shape)):
+            line = box.movedim(axis, 0).flatten(1).any(1)
+            assert line.any()
+            assert int((line[1:] != line[:-1]).sum()) + int(line[0]) + int(line[-1]) == 2, "no gaps"
+            filled &= line.reshape([-1 if other == axis else 1 for other in range(len(shape))])
+        assert torch.equal(box, filled)
+
+
+@pytest.mark.parametrize("shape", [(60, 60, 60), (20, 120, 90)])
+def test_volumes_of_boxes_stay_in_their_range(shape: tuple[int, ...]) -> None:
+    torch.manual_seed(0)
+    boxes = draw_cutmix_boxes(200, shape)[:, 0]
+    parts = boxes.float().mean((1, 2, 3))
+    assert parts.min() > 0.015
+    assert parts.max() < 0.45
+    assert 0.1 < parts.mean() < 0.25
+    edges = torch.stack([boxes.movedim(axis + 1, 1).flatten(2).any(2).sum(1) for axis in range(3)], 1)
+    depth, height, width = (edges / torch.tensor(shape)).unbind(1)
+    ratio = depth / (height * width).sqrt()
+    assert ratio.min() > 0.2
+    assert ratio.max() < 4
+    assert (ratio < 0.8).any()
+    assert (ratio > 1.25).any()
+    in_plane = edges[:, 1] / edges[:, 2]
+    assert in_plane.min() > 0.2
+    assert in_plane.max() < 4.5
+
+
+def test_boxes_reach_every_corner_of_a_volume() -> None:
+    torch.manual_seed(0)
+    assert draw_cutmix_boxes(1500, (6, 8, 8)).any(0).all()
+
+
+def test_boxes_of_images_are_drawn_as_ever() -> None:
+    """The stream and what is made of it: seeded trainings must not change."""
+    torch.manual_seed(0)
+    boxes = draw_cutmix_boxes(2, (48, 64))[:, 0]
+    edges = [[int(box.any(1).sum()), int(box.any(0).sum())] for box in boxes]
+    starts = [[int(line.int().argmax()) for line in (box.any(1), box.any(0))] for box in boxes]
+    assert edges == [[41, 16], [31, 14]]
+    assert starts == [[5, 23], [7, 10]]

@@ -22,6 +22,7 @@ BELOW_THE_TRAINER = (
     "batch",
     "config",
     "schedules",
+    "labels",
     "mixing",
     "grids",
     "uncertainty",
