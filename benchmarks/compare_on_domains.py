@@ -45,7 +45,7 @@ STEPS_PER_EPOCH = 50
 @clean_exit
 def main() -> None:
     """Train, predict, evaluate, print."""
-    arguments = _parser().parse_args()
+    arguments = _parsed()
     dataset = dataset_name(arguments.dataset)
     write_configuration(dataset, arguments)
     models: list[str] = []
@@ -165,6 +165,15 @@ def _predictions(dataset: str, model: str, arguments: argparse.Namespace) -> Pat
 def _run(command: Sequence[str]) -> None:
     print(f"$ {subprocess.list2cmdline(command)}", flush=True)
     subprocess.run(command, check=True)
+
+
+def _parsed() -> argparse.Namespace:
+    """The command line; settings may follow --trainers, whose list has no end of its own."""
+    arguments = _parser().parse_args()
+    names = arguments.trainers
+    arguments.settings += [name for name in names if "=" in name]
+    arguments.trainers = [name for name in names if "=" not in name]
+    return arguments
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
+
+from torch import nn
 
 from nnunetv2_semiseg.batch import SemiSegBatch
 from nnunetv2_semiseg.methods.base import Method, StepContext
@@ -12,7 +17,8 @@ def unsupervised_gradient_norm(method: Method, batch: SemiSegBatch, context: Ste
     """Norm of the deployed network's gradient from the weighted terms that need unlabeled images.
 
     A pass of its own, so that it works with compiled networks, whose graphs are gone after one backward
-    pass. In full precision and from copies of the random streams.
+    pass. In full precision and from copies of the random streams and of what the pass itself changes, such
+    as running statistics.
 
     Args:
         method: The method.
@@ -24,8 +30,17 @@ def unsupervised_gradient_norm(method: Method, batch: SemiSegBatch, context: Ste
     """
     parameters = [parameter for parameter in context.network.parameters() if parameter.requires_grad]
     devices = [batch.labeled_images.device] if batch.labeled_images.is_cuda else []
-    with torch.random.fork_rng(devices=devices):
+    with torch.random.fork_rng(devices=devices), _kept_buffers(method, context.network):
         loss = method.losses(batch, context).unsupervised
         gradients = torch.autograd.grad(loss, parameters, allow_unused=True)
     norms = [torch.linalg.vector_norm(gradient) for gradient in gradients if gradient is not None]
     return torch.linalg.vector_norm(torch.stack(norms)) if norms else loss.new_zeros(())
+
+
+@contextmanager
+def _kept_buffers(*modules: nn.Module) -> Iterator[None]:
+    """Put the modules' buffers back afterwards."""
+    kept = [(buffer, buffer.clone()) for module in modules for buffer in module.buffers()]
+    yield
+    for buffer, before in kept:
+        buffer.copy_(before)
