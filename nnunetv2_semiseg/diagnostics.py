@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
-
 from torch import nn
 
 from nnunetv2_semiseg.batch import SemiSegBatch

@@ -6,7 +6,7 @@ docs/methods/cps.md goes through the equations.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 import torch
@@ -22,13 +22,13 @@ from nnunetv2_semiseg.losses.cross_supervision import cross_supervision_loss
 from nnunetv2_semiseg.methods.base import (
     DEPLOYED,
     LossTerm,
-    Method,
     OptimizerFactory,
     ScheduledOptimizer,
     Setting,
     StepContext,
     StepLosses,
 )
+from nnunetv2_semiseg.methods.distilling import DistillingMethod, SkdConfig
 from nnunetv2_semiseg.networks.outputs import full_resolution, split_batch
 from nnunetv2_semiseg.schedules import sigmoid_ramp
 from nnunetv2_semiseg.trainer import nnUNetTrainerSemiSeg
@@ -44,9 +44,10 @@ class CPSConfig:
     weight: float = Field(
         default=0.1, ge=0, description="of the cross pseudo supervision once the ramp is over"
     )
+    skd: SkdConfig = Field(default_factory=SkdConfig)
 
 
-class CPS(Method):
+class CPS(DistillingMethod):
     """Two students without a teacher; the symbols are those of docs/methods/cps.md."""
 
     key: ClassVar[str] = "cps"
@@ -59,19 +60,23 @@ class CPS(Method):
             config: Hyper-parameters.
             setting: The task, which builds networks with fresh weights.
             network: The deployed network.
+
+        Raises:
+            ValueError: A SAM branch is asked for and there is no usable checkpoint for it.
         """
-        super().__init__()
-        self.config, self.setting = config, setting
+        super().__init__(config.skd, setting, f"{self.key}.skd")
+        self.config = config
         self.second = setting.new_network()
         self.train()
 
     def trained_networks(self) -> dict[str, nn.Module]:
-        """The second network."""
-        return {SECOND: self.second}
+        """The second network, and the SAM branch if there is one."""
+        return {SECOND: self.second, **super().trained_networks()}
 
     def optimizers(self, like_deployed: OptimizerFactory) -> list[ScheduledOptimizer]:
         """The second network is trained as the deployed one is."""
-        return [ScheduledOptimizer(SECOND, like_deployed(self.second.parameters()))]
+        second = ScheduledOptimizer(SECOND, like_deployed(self.second.parameters()))
+        return [second, *super().optimizers(like_deployed)]
 
     def exports(self, network: nn.Module) -> dict[str, Callable[[], dict[str, torch.Tensor]]]:
         """The second network."""
@@ -85,13 +90,14 @@ class CPS(Method):
             context: The deployed network, its supervised loss and the progress.
 
         Returns:
-            Four terms and the measure ``agreement``, the Dice of the two networks' class maps of the
-            unlabeled images, mean over foreground classes and samples.
+            Four terms, those of a SAM branch if there is one, and the measure ``agreement``, the Dice of the
+            two networks' class maps of the unlabeled images, mean over foreground classes and samples.
         """
         images = torch.cat([batch.labeled_images, batch.unlabeled_strong])
         num_labeled = len(batch.labeled_images)
-        on_labeled, unlabeled = split_batch(context.network(images), num_labeled)
-        second_on_labeled, second_unlabeled = split_batch(self.second(images), num_labeled)
+        outputs = {DEPLOYED: context.network(images), SECOND: self.second(images)}
+        on_labeled, unlabeled = split_batch(outputs[DEPLOYED], num_labeled)
+        second_on_labeled, second_unlabeled = split_batch(outputs[SECOND], num_labeled)
         first, second = full_resolution(unlabeled), full_resolution(second_unlabeled)
 
         def supervised(output: Any, name: str) -> LossTerm:
@@ -104,9 +110,18 @@ class CPS(Method):
             "supervised_second": supervised(second_on_labeled, SECOND),
             "cross": LossTerm(cross_supervision_loss(first, second), frozenset({DEPLOYED}), weight),
             "cross_second": LossTerm(cross_supervision_loss(second, first), frozenset({SECOND}), weight),
+            **self._sam_terms(images, outputs, batch),
         }
         agreement = class_map_agreement(first.argmax(1), second.argmax(1), self.setting.num_classes)
         return StepLosses(terms, {"agreement": agreement.mean()})
+
+    def _sam_terms(
+        self, images: torch.Tensor, outputs: Mapping[str, Any], batch: SemiSegBatch
+    ) -> dict[str, LossTerm]:
+        """SAM is prompted by the mean of both networks and teaches both."""
+        students = {name: full_resolution(output) for name, output in outputs.items()}
+        own = (students[DEPLOYED] + students[SECOND]) / 2
+        return self.distillation_terms(images, own, students, batch.labeled_targets[0])
 
 
 class nnUNetTrainerCPS(nnUNetTrainerSemiSeg):

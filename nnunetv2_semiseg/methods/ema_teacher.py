@@ -9,8 +9,10 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 from torch import nn
 
+from nnunetv2_semiseg.batch import SemiSegBatch
 from nnunetv2_semiseg.config import STRICT
-from nnunetv2_semiseg.methods.base import Method, Setting
+from nnunetv2_semiseg.methods.base import DEPLOYED, LossTerm, Setting
+from nnunetv2_semiseg.methods.distilling import DistillingMethod, SkdConfig
 from nnunetv2_semiseg.networks.ema import ema_decay, ema_update, make_teacher
 from nnunetv2_semiseg.networks.outputs import full_resolution, set_deep_supervision
 from nnunetv2_semiseg.schedules import Progress
@@ -18,12 +20,13 @@ from nnunetv2_semiseg.schedules import Progress
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
 class EMATeacherConfig:
-    """Hyper-parameters of the teacher."""
+    """Hyper-parameters of the teacher, and of a SAM branch beside it."""
 
     ema_decay: float = Field(default=0.99, ge=0, lt=1, description="decay of the teacher, a moving average")
+    skd: SkdConfig = Field(default_factory=SkdConfig)
 
 
-class EMATeacherMethod(Method):
+class EMATeacherMethod(DistillingMethod):
     """A student, which is the deployed network, and its teacher (Tarvainen and Valpola 2017)."""
 
     def __init__(self, config: Any, setting: Setting, network: nn.Module) -> None:
@@ -33,9 +36,12 @@ class EMATeacherMethod(Method):
             config: Hyper-parameters, an `EMATeacherConfig`.
             setting: The task.
             network: The deployed network, of which the teacher starts as a copy.
+
+        Raises:
+            ValueError: A SAM branch is asked for and there is no usable checkpoint for it.
         """
-        super().__init__()
-        self.config, self.setting = config, setting
+        super().__init__(config.skd, setting, f"{self.key}.skd")
+        self.config = config
         self.network_teacher = set_deep_supervision(make_teacher(network), False)
         self.train()
 
@@ -51,3 +57,14 @@ class EMATeacherMethod(Method):
     def teacher_probabilities(self, images: torch.Tensor) -> torch.Tensor:
         """What the teacher sees in images ``B x C x S``: ``B x K x S``, float32, without gradient."""
         return full_resolution(self.network_teacher(images)).float().softmax(1)
+
+    def sam_terms(self, images: torch.Tensor, output: Any, batch: SemiSegBatch) -> dict[str, LossTerm]:
+        """What a SAM branch adds to the student's terms; nothing without one.
+
+        Args:
+            images: What the student saw, labeled images first, ``B x C x S``.
+            output: What it said.
+            batch: Of the step.
+        """
+        logits = full_resolution(output)
+        return self.distillation_terms(images, logits, {DEPLOYED: logits}, batch.labeled_targets[0])

@@ -48,14 +48,15 @@ class FixMatch(EMATeacherMethod):
             context: The deployed network, its supervised loss and the progress.
 
         Returns:
-            Two terms and the measure ``confident_share``, the share of the unlabeled pixels whose
-            pseudo-label is trusted, before mixing.
+            Two terms, those of a SAM branch if there is one, and the measure ``confident_share``, the share
+            of the unlabeled pixels whose pseudo-label is trusted, before mixing.
         """
         pseudo = pseudo_labels(self.teacher_probabilities(batch.unlabeled_weak), self.config.threshold)
         mixed_images, mixed = self._mix(batch, pseudo)
 
         images, num_labeled = torch.cat([batch.labeled_images, mixed_images]), len(batch.labeled_images)
-        on_labeled, on_mixed = split_batch(context.network(images), num_labeled)
+        output = context.network(images)
+        on_labeled, on_mixed = split_batch(output, num_labeled)
         unsupervised = masked_seg_loss(full_resolution(on_mixed), *mixed)
         trains, weight = frozenset({DEPLOYED}), self.config.weight * sigmoid_ramp(context.progress)
         terms = {
@@ -63,6 +64,7 @@ class FixMatch(EMATeacherMethod):
                 context.supervised_loss(on_labeled, batch.labeled_targets), trains, supervised=True
             ),
             "unsupervised": LossTerm(unsupervised, trains, weight),
+            **self.sam_terms(images, output, batch),
         }
         return StepLosses(terms, {"confident_share": pseudo.trusted.float().mean()})
 

@@ -43,13 +43,14 @@ class MeanTeacher(EMATeacherMethod):
             context: The deployed network, its supervised loss and the progress.
 
         Returns:
-            Two terms and the teacher's measures, see `_mask`.
+            Two terms, those of a SAM branch if there is one, and the teacher's measures, see `_mask`.
         """
         target = self.teacher_probabilities(batch.unlabeled_weak)
         mask, measures = self._mask(batch.unlabeled_weak, target, context)
 
         images = torch.cat([batch.labeled_images, batch.unlabeled_strong])
-        on_labeled, unlabeled = split_batch(context.network(images), len(batch.labeled_images))
+        output = context.network(images)
+        on_labeled, unlabeled = split_batch(output, len(batch.labeled_images))
         student = full_resolution(unlabeled).float().softmax(1)
         trains, weight = frozenset({DEPLOYED}), self.config.weight * sigmoid_ramp(context.progress)
         terms = {
@@ -57,6 +58,7 @@ class MeanTeacher(EMATeacherMethod):
                 context.supervised_loss(on_labeled, batch.labeled_targets), trains, supervised=True
             ),
             "consistency": LossTerm(consistency_loss(student, target, mask), trains, weight),
+            **self.sam_terms(images, output, batch),
         }
         return StepLosses(terms, measures)
 

@@ -17,6 +17,7 @@ from nnunetv2_semiseg.config import SECTION, config_values, parse_config
 from nnunetv2_semiseg.losses.segmentation import seg_loss
 from nnunetv2_semiseg.methods.base import Method, Setting, StepContext, StepLosses
 from nnunetv2_semiseg.methods.discovery import discovered_trainers
+from nnunetv2_semiseg.methods.distilling import SkdConfig
 from nnunetv2_semiseg.networks.foundation_config import SamConfig
 from nnunetv2_semiseg.optimization import backward_and_step, optimizer_like
 from nnunetv2_semiseg.schedules import Progress
@@ -81,9 +82,22 @@ def trainers_of(method_class: type[Method]) -> list[type[nnUNetTrainerSemiSeg]]:
     ]
 
 
-def tiny_config(kind: type[Any]) -> Any:
-    """A method's defaults, with a tiny random foundation wherever it has one."""
-    return parse_config(kind, _tiny_values(kind), kind.__name__)
+def tiny_config(kind: type[Any], with_sam: bool = False) -> Any:
+    """A method's defaults, with a tiny random foundation wherever it has one.
+
+    Args:
+        kind: The method's configuration.
+        with_sam: Switch the SAM branch on that the method may take.
+    """
+    values = _tiny_values(kind)
+    if with_sam:
+        values["skd"]["enabled"] = True
+    return parse_config(kind, values, kind.__name__)
+
+
+def may_take_sam(method_class: type[Method]) -> bool:
+    """Whether a SAM branch is an option of the method."""
+    return typing.get_type_hints(method_class.config_class).get("skd") is SkdConfig
 
 
 def _tiny_values(kind: type[Any]) -> dict[str, Any]:
@@ -143,13 +157,26 @@ def supervised_loss(output: Any, targets: tuple[torch.Tensor, ...]) -> torch.Ten
     return torch.stack(losses).mean()
 
 
-def make_training(method_class: type[Method], dimension: int, seed: int = 0) -> Training:
-    torch.manual_seed(seed)
-    config = tiny_config(method_class.config_class)
-    build = network_builder(method_class, config, dimension)
-    network = build()
-    setting = Setting(num_classes=CLASSES, in_channels=1, patch_size=(SIZE,) * dimension, new_network=build)
-    return Training(method_class(config, setting, network), network, setting)
+@dataclasses.dataclass(frozen=True)
+class Case:
+    """A method in one of the ways in which it can be trained."""
+
+    method_class: type[Method]
+    dimension: int
+    with_sam: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.method_class.key}-{self.dimension}d{'-sam' * self.with_sam}"
+
+    def make_training(self, seed: int = 0) -> Training:
+        torch.manual_seed(seed)
+        config = tiny_config(self.method_class.config_class, self.with_sam)
+        build = network_builder(self.method_class, config, self.dimension)
+        network = build()
+        setting = Setting(
+            num_classes=CLASSES, in_channels=1, patch_size=(SIZE,) * self.dimension, new_network=build
+        )
+        return Training(self.method_class(config, setting, network), network, setting)
 
 
 def make_batch(dimension: int, seed: int = 0) -> SemiSegBatch:

@@ -1,0 +1,154 @@
+"""SAM-induced knowledge distillation (SKD) as a part that any method of 2D patches can take.
+
+Huang et al., "KnowSAM: learnable prompting SAM-induced knowledge distillation for semi-supervised medical
+image segmentation", IEEE TMI 2025. A segment-anything model with adapters, prompted by what the method's own
+students predict, learns from the labeled images alone and teaches the students on all of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, TypeGuard, cast
+
+import torch
+from pydantic import Field
+from pydantic.dataclasses import dataclass
+from torch import nn
+
+from nnunetv2_semiseg.config import STRICT
+from nnunetv2_semiseg.labels import true_labels
+from nnunetv2_semiseg.losses.distillation import distillation_loss
+from nnunetv2_semiseg.losses.segmentation import seg_loss
+from nnunetv2_semiseg.methods.base import (
+    LossTerm,
+    Method,
+    OptimizerFactory,
+    ScheduledOptimizer,
+    Setting,
+)
+from nnunetv2_semiseg.networks.foundation import build_prompted_sam, foundation_identity
+from nnunetv2_semiseg.networks.foundation_config import PromptedFoundationConfig
+from nnunetv2_semiseg.networks.prompted_sam import PromptedSam
+
+SAM = "sam"
+"""Name of the SAM branch among the trained networks."""
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT)
+class DistillationConfig:
+    """Hyper-parameters of the SAM branch and of what it teaches; the defaults are the paper's."""
+
+    foundation: PromptedFoundationConfig = Field(default_factory=PromptedFoundationConfig)
+    temperature: float = Field(default=10.0, gt=0, description="T, which softens both distributions")
+    weight: float = Field(default=1.0, ge=0, description="of the distillation in the total")
+    learning_rate: float = Field(default=1e-4, gt=0, description="of Adam, for adapters and prompts")
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT)
+class SkdConfig(DistillationConfig):
+    """The same as an option of a method."""
+
+    enabled: bool = Field(default=False, description="true: a SAM branch teaches the student(s); 2D only")
+
+
+class DistillingMethod(Method):
+    """A method whose students may learn from a SAM branch; without one nothing of SAM is built."""
+
+    sam: PromptedSam | None
+
+    def __init__(self, distillation: DistillationConfig | None, setting: Setting, config_key: str) -> None:
+        """Build the SAM branch.
+
+        Args:
+            distillation: None, or a `SkdConfig` that is not enabled, for a method without it.
+            setting: The task.
+            config_key: Where ``distillation`` stands below ``semiseg``, for messages.
+
+        Raises:
+            ValueError: There is no usable foundation checkpoint.
+        """
+        super().__init__()
+        self.setting = setting
+        self.distillation = distillation
+        self.sam = None
+        self._identity: dict[str, str] = {}
+        if is_enabled(distillation):
+            foundation = distillation.foundation
+            self.sam = build_prompted_sam(
+                foundation, setting.in_channels, setting.num_classes, f"{config_key}.foundation"
+            )
+            # once: hashing a checkpoint takes seconds
+            self._identity = foundation_identity(foundation)
+
+    @classmethod
+    def supported_dimensions(cls, config: Any) -> frozenset[int]:
+        """SAM takes 2D images."""
+        return cls.dimensions & {2} if is_enabled(getattr(config, "skd", None)) else cls.dimensions
+
+    def trained_networks(self) -> dict[str, nn.Module]:
+        """The SAM branch, where there is one."""
+        return {} if self.sam is None else {SAM: self.sam}
+
+    def frozen_modules(self) -> tuple[nn.Module, ...]:
+        """What of SAM is never trained."""
+        return () if self.sam is None else self.sam.frozen_modules()
+
+    def frozen_identity(self) -> dict[str, str]:
+        """SHA-256 of SAM's weights and what else decides about the frozen parts' output."""
+        return self._identity
+
+    def optimizers(self, like_deployed: OptimizerFactory) -> list[ScheduledOptimizer]:
+        """Adam of constant rate for the SAM branch, where there is one."""
+        if self.sam is None or self.distillation is None:
+            return []
+        rate = self.distillation.learning_rate
+        optimizer = torch.optim.Adam(self.sam.parameters_to_train(), lr=rate)
+        return [ScheduledOptimizer(SAM, optimizer, lambda progress: rate)]
+
+    def distillation_terms(
+        self,
+        images: torch.Tensor,
+        own_logits: torch.Tensor,
+        students: Mapping[str, torch.Tensor],
+        labeled_target: torch.Tensor,
+    ) -> dict[str, LossTerm]:
+        """The terms of `teach`; none where there is no SAM branch."""
+        if self.sam is None:
+            return {}
+        return self.teach(images, own_logits, students, labeled_target)[0]
+
+    def teach(
+        self,
+        images: torch.Tensor,
+        own_logits: torch.Tensor,
+        students: Mapping[str, torch.Tensor],
+        labeled_target: torch.Tensor,
+        share: float = 1.0,
+    ) -> tuple[dict[str, LossTerm], torch.Tensor]:
+        """What the SAM branch learns from labeled images and teaches on all of them.
+
+        Args:
+            images: Labeled and unlabeled patches, labeled ones first, ``B x C x H x W``.
+            own_logits: The method's own prediction of them, ``B x K x H x W``: SAM's mask prompts.
+            students: Logits ``B x K x H x W`` of each network that is to learn from SAM, by its name.
+            labeled_target: ``L x 1 x H x W``.
+            share: Factor on the configured weight of each student's distillation.
+
+        Returns:
+            The terms, and SAM's logits ``B x K x H x W`` without gradient.
+        """
+        sam, config = cast("PromptedSam", self.sam), cast("DistillationConfig", self.distillation)
+        logits = sam.predict(images, own_logits.detach())
+        truth = true_labels(labeled_target, self.setting.ignore_label)
+        supervised = seg_loss(logits[: len(labeled_target)], *truth)
+        terms = {"supervised_sam": LossTerm(supervised, frozenset({SAM}), supervised=True)}
+        for name, student in students.items():
+            term = "distillation" if len(students) == 1 else f"distillation_{name}"
+            loss = distillation_loss(student, logits, config.temperature)
+            terms[term] = LossTerm(loss, frozenset({name}), config.weight * share)
+        return terms, logits.detach()
+
+
+def is_enabled(distillation: DistillationConfig | None) -> TypeGuard[DistillationConfig]:
+    """Whether a SAM branch is to be built."""
+    return distillation is not None and getattr(distillation, "enabled", True)

@@ -1,0 +1,236 @@
+"""KnowSAM: two subnets teach each other, and a segment-anything model that they prompt teaches both.
+
+Huang et al., "KnowSAM: learnable prompting SAM-induced knowledge distillation for semi-supervised medical
+image segmentation", IEEE TMI 2025. A and B are the subnets, Y_f is their fused output, which is deployed;
+docs/methods/knowsam.md goes through the equations one by one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, ClassVar, Literal, cast
+
+import torch
+from pydantic import Field, model_validator
+from pydantic.dataclasses import dataclass
+from torch import nn
+
+from nnunetv2_semiseg.batch import SemiSegBatch
+from nnunetv2_semiseg.config import STRICT
+from nnunetv2_semiseg.labels import TrustedLabels, paste_labels, pseudo_labels, true_labels
+from nnunetv2_semiseg.losses.confidence import class_map_agreement
+from nnunetv2_semiseg.losses.entropy import entropy_loss
+from nnunetv2_semiseg.losses.mutual import mutual_loss
+from nnunetv2_semiseg.losses.segmentation import seg_loss
+from nnunetv2_semiseg.methods.base import BatchSizes, LossTerm, Setting, StepContext, StepLosses
+from nnunetv2_semiseg.methods.distilling import DistillationConfig, DistillingMethod
+from nnunetv2_semiseg.mixing import partners, paste, uncertain_regions
+from nnunetv2_semiseg.networks.ema import unwrapped
+from nnunetv2_semiseg.networks.fused import FusedNetwork, FusedOutput
+from nnunetv2_semiseg.networks.outputs import full_resolution, split_batch
+from nnunetv2_semiseg.networks.prompted_export import deployed_prompted_state
+from nnunetv2_semiseg.schedules import sigmoid_ramp
+
+A, B, FUSION = "subnet_a", "subnet_b", "fusion"
+"""Names of the deployed network's parts."""
+
+ALL_PARTS = frozenset({A, B, FUSION})
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT)
+class KnowSAMConfig:
+    """Hyper-parameters of KnowSAM; the defaults are the paper's."""
+
+    skd: DistillationConfig = Field(default_factory=DistillationConfig)
+    entropy_weight: float = Field(default=0.9, ge=0, description="of each subnet's entropy")
+    mixing_start: float = Field(
+        default=0.24, ge=0, le=1, description="share of the training before the mixing; 1: never mix"
+    )
+    mixing_grid: int = Field(default=4, ge=1, description="cells along each side of a patch")
+    mixing_cells: int = Field(default=5, ge=1, description="cells that are exchanged")
+    mixing_rule: Literal["most", "least"] = Field(
+        default="most", description="exchange the most uncertain cells; least: as in the released code"
+    )
+    pseudo_label_term: bool = Field(
+        default=True, description="on mixed images the subnets also learn the fused output's hard labels"
+    )
+    fused_mixed_term: bool = Field(
+        default=True, description="the fused output also learns the mixed images' labels"
+    )
+    network_optimizer: Literal["nnunet", "paper"] = Field(
+        default="nnunet",
+        description="nnunet: SGD 0.01 with poly schedule; paper: SGD 0.01, momentum 0.9, constant",
+    )
+
+    @model_validator(mode="after")
+    def _cells_are_there(self) -> KnowSAMConfig:
+        if self.mixing_cells > self.mixing_grid**2:
+            raise ValueError(
+                f"mixing_cells {self.mixing_cells} is more than a grid of {self.mixing_grid} x "
+                f"{self.mixing_grid} has"
+            )
+        return self
+
+
+class KnowSAM(DistillingMethod):
+    """Two subnets, their fusion and the SAM branch; the steps are those of docs/methods/knowsam.md."""
+
+    key: ClassVar[str] = "knowsam"
+    config_class: ClassVar[type[Any]] = KnowSAMConfig
+    default_epochs: ClassVar[int] = 200
+    dimensions: ClassVar[frozenset[int]] = frozenset({2})
+
+    def __init__(self, config: KnowSAMConfig, setting: Setting, network: nn.Module) -> None:
+        """Build the SAM branch.
+
+        Args:
+            config: Hyper-parameters.
+            setting: The task.
+            network: The deployed network, a `FusedNetwork`.
+
+        Raises:
+            ValueError: There is no usable SAM checkpoint.
+        """
+        super().__init__(config.skd, setting, f"{self.key}.skd")
+        self.config = config
+        self.train()
+
+    @classmethod
+    def batch_sizes(cls, config: KnowSAMConfig, plans_batch_size: int, num_labeled_cases: int) -> BatchSizes:
+        """The paper's 12 + 12 samples."""
+        return BatchSizes(12, 12)
+
+    @classmethod
+    def deployed_optimizer(
+        cls, config: KnowSAMConfig, parameters: Iterable[nn.Parameter]
+    ) -> torch.optim.Optimizer | None:
+        """The paper's SGD where the configuration asks for it."""
+        if config.network_optimizer == "nnunet":
+            return None
+        return torch.optim.SGD(parameters, lr=0.01, momentum=0.9, weight_decay=1e-4)
+
+    def deployed_parts(self, network: nn.Module) -> dict[str, nn.Module]:
+        """Subnets and fusion."""
+        fused = cast("FusedNetwork", unwrapped(network))
+        return {A: fused.first, B: fused.second, FUSION: fused.fusion}
+
+    def exports(self, network: nn.Module) -> dict[str, Callable[[], dict[str, torch.Tensor]]]:
+        """Both subnets, and the SAM branch with what makes its mask prompts."""
+        fused, sam = cast("FusedNetwork", unwrapped(network)), cast("nn.Module", self.sam)
+
+        return {
+            "nnUNetTrainerKnowSAMSubnetA": lambda: dict(fused.first.state_dict()),
+            "nnUNetTrainerKnowSAMSubnetB": lambda: dict(fused.second.state_dict()),
+            "nnUNetTrainerKnowSAMFoundation": lambda: deployed_prompted_state(fused, sam),
+        }
+
+    def losses(self, batch: SemiSegBatch, context: StepContext) -> StepLosses:
+        """One step of KnowSAM.
+
+        Args:
+            batch: 2D patches, of which the weak view is not used.
+            context: The deployed network, its supervised loss and the progress.
+
+        Returns:
+            The terms of both subnets, of the fused output and of SAM, and the measures ``subnet_agreement``
+            and ``sam_agreement``: Dice of the unlabeled images' class maps, of A's with B's and of SAM's
+            with Y_f's.
+        """
+        images, count = torch.cat([batch.labeled_images, batch.unlabeled_strong]), len(batch.labeled_images)
+        output: FusedOutput = context.network(images, with_subnets=True)
+        subnets = {A: full_resolution(output.first), B: full_resolution(output.second)}
+        ramp = sigmoid_ramp(context.progress)
+        taught, sam_logits = self.teach(images, output.fused, subnets, batch.labeled_targets[0], 0.5)
+        terms = {
+            **_supervised_terms(output, batch, context),
+            **taught,
+            **self._agreement_terms(subnets, ramp),
+        }
+        if context.progress.fraction >= self.config.mixing_start:
+            regions = self._regions(output.fused)
+            mixed_images, mixed_labels = self._mix(batch, sam_logits[count:], regions)
+            mixed: FusedOutput = context.network(mixed_images, with_subnets=True)
+            terms.update(self._mixed_terms(mixed, mixed_labels, count, ramp))
+        return StepLosses(terms, self._measures(subnets, output.fused, sam_logits, count))
+
+    def _agreement_terms(
+        self, subnets: Mapping[str, torch.Tensor], ramp: float, prefix: str = ""
+    ) -> dict[str, LossTerm]:
+        """Entropy of each subnet, and what it learns from the other."""
+        terms = {}
+        for (name, own), other in zip(subnets.items(), reversed(list(subnets.values())), strict=True):
+            trains = frozenset({name})
+            terms[f"{prefix}entropy_{name}"] = LossTerm(
+                entropy_loss(own), trains, 0.5 * self.config.entropy_weight
+            )
+            terms[f"{prefix}mutual_{name}"] = LossTerm(mutual_loss(own, other), trains, 0.5 * ramp)
+        return terms
+
+    def _regions(self, fused_logits: torch.Tensor) -> torch.Tensor:
+        """Where each image, labeled or not, is to be filled from its partner."""
+        config = self.config
+        return uncertain_regions(
+            fused_logits.softmax(1), config.mixing_grid, config.mixing_cells, config.mixing_rule == "most"
+        )
+
+    def _mix(
+        self, batch: SemiSegBatch, sam_logits: torch.Tensor, regions: torch.Tensor
+    ) -> tuple[torch.Tensor, TrustedLabels]:
+        """Labeled images with cells of unlabeled ones, and the other way round; SAM labels the unlabeled."""
+        labeled, unlabeled = batch.labeled_images, batch.unlabeled_strong
+        truth = true_labels(batch.labeled_targets[0], self.setting.ignore_label)
+        taught = pseudo_labels(sam_logits.softmax(1), threshold=0.0)
+        into_labeled, into_unlabeled = regions.split([len(labeled), len(unlabeled)])
+        images = torch.cat(
+            [
+                paste(partners(unlabeled, len(labeled)), labeled, into_labeled),
+                paste(partners(labeled, len(unlabeled)), unlabeled, into_unlabeled),
+            ]
+        )
+        halves = (paste_labels(taught, truth, into_labeled), paste_labels(truth, taught, into_unlabeled))
+        return images, TrustedLabels(*(torch.cat(parts) for parts in zip(*halves, strict=True)))
+
+    def _mixed_terms(
+        self, output: FusedOutput, labels: TrustedLabels, num_labeled: int, ramp: float
+    ) -> dict[str, LossTerm]:
+        """What subnets and fusion learn from mixed images."""
+        subnets = {A: full_resolution(output.first), B: full_resolution(output.second)}
+        terms = self._agreement_terms(subnets, ramp, "mixed_")
+        hard = pseudo_labels(output.fused.detach().softmax(1)[num_labeled:], threshold=0.0)
+        for name, logits in subnets.items():
+            trains = frozenset({name})
+            terms[f"mixed_{name}"] = LossTerm(seg_loss(logits, *labels), trains, 0.5)
+            if self.config.pseudo_label_term:
+                loss = seg_loss(logits[num_labeled:], *hard)
+                terms[f"mixed_pseudo_label_{name}"] = LossTerm(loss, trains, 0.5 * ramp)
+        if self.config.fused_mixed_term:
+            terms["mixed_fused"] = LossTerm(seg_loss(output.fused, *labels), ALL_PARTS)
+        return terms
+
+    @torch.no_grad()
+    def _measures(
+        self, subnets: Mapping[str, torch.Tensor], fused: torch.Tensor, sam: torch.Tensor, count: int
+    ) -> dict[str, torch.Tensor]:
+        """Agreement on the unlabeled images."""
+        a, b, own, taught = (logits[count:].argmax(1) for logits in (*subnets.values(), fused, sam))
+        classes = self.setting.num_classes
+        return {
+            "subnet_agreement": class_map_agreement(a, b, classes).mean(),
+            "sam_agreement": class_map_agreement(taught, own, classes).mean(),
+        }
+
+
+def _supervised_terms(output: FusedOutput, batch: SemiSegBatch, context: StepContext) -> dict[str, LossTerm]:
+    """nnU-Net's loss on the labeled images, half for each subnet and whole for the fused output."""
+    count, targets = len(batch.labeled_images), batch.labeled_targets
+    parts = {
+        A: (output.first, frozenset({A}), 0.5),
+        B: (output.second, frozenset({B}), 0.5),
+        "fused": (output.fused, ALL_PARTS, 1.0),
+    }
+    return {
+        f"supervised_{name}": LossTerm(
+            context.supervised_loss(split_batch(logits, count)[0], targets), trains, weight, supervised=True
+        )
+        for name, (logits, trains, weight) in parts.items()
+    }
