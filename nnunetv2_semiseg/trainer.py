@@ -15,6 +15,7 @@ from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 from nnunetv2_semiseg import checkpoint as checkpoints
 from nnunetv2_semiseg import training_log
 from nnunetv2_semiseg.batch import SemiSegBatch
+from nnunetv2_semiseg.best_epoch import keep_best_before
 from nnunetv2_semiseg.config import SECTION
 from nnunetv2_semiseg.data.labeled_check import check_labeled_matches_plans
 from nnunetv2_semiseg.data.loader import PairedLoader
@@ -256,6 +257,7 @@ class nnUNetTrainerSemiSeg(nnUNetTrainer):
         if self.local_rank != 0 or self.disable_checkpointing:
             super().save_checkpoint(filename)
             return
+        keep_best_before(self, filename)
         # nnU-Net owns the content: let it write into memory and add our key
         buffer = io.BytesIO()
         super().save_checkpoint(buffer)

@@ -16,6 +16,7 @@ from multiprocessing.pool import ThreadPool
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -23,16 +24,16 @@ DATASET_ID = 500
 LABELED, TESTED = 6, 4
 """Cases of the phantom: few, but enough for nnU-Net's five folds. As many are unlabeled as are labeled."""
 
-FOUNDATION = {"architecture": "vit_tiny", "random_weights": True, "image_size": 64}
+IMAGE_SIZE = 64
+"""Of the phantom, and of what foundation models see."""
 SETTINGS: dict[str, Any] = {
     "epochs": 2,
     "iterations_per_epoch": 2,
     "validation_iterations_per_epoch": 1,
     "save_every": 1,
     "seed": 1,
-    "synfoc": {"foundation": FOUNDATION},
 }
-"""Of the configuration ``2d_tiny``, which inherits the tiny network from ``2d_small``."""
+"""Of every tiny configuration, beside what each method needs to be small."""
 
 TRAINER, FOUNDATION_TRAINER = "nnUNetTrainerSynFoC", "nnUNetTrainerSynFoCFoundation"
 
@@ -128,7 +129,9 @@ class Workspace:
         (self.preprocessed / f"{name}.json").write_text(json.dumps(plans))
 
     def write_tiny_configurations(self) -> None:
-        """``2d_small``, a network of three stages and 8 features, and ``2d_tiny``, a short SynFoC of it."""
+        """``2d_small``, a network of three stages and 8 features, and ``2d_tiny``, a short training of it."""
+        from tiny_settings import tiny_methods
+
         plans = self.read_plans()
         architecture = json.loads(json.dumps(plans["configurations"]["2d"]["architecture"]))
         architecture["arch_kwargs"] |= {
@@ -141,7 +144,10 @@ class Workspace:
         }
         small = {"inherits_from": "2d", "patch_size": [32, 32], "batch_size": 2, "architecture": architecture}
         plans["configurations"]["2d_small"] = small
-        plans["configurations"]["2d_tiny"] = {"inherits_from": "2d_small", "semiseg": SETTINGS}
+        plans["configurations"]["2d_tiny"] = {
+            "inherits_from": "2d_small",
+            "semiseg": {**SETTINGS, **tiny_methods(IMAGE_SIZE)},
+        }
         self.write_plans(plans)
 
     def configure(
@@ -219,7 +225,7 @@ def planned(tmp_path_factory: pytest.TempPathFactory) -> Path:
         use_threads(monkeypatch)
         for name, value in workspace.environment(nnUNet_n_proc_DA="1").items():
             monkeypatch.setenv(name, value)
-        options = PhantomOptions(domains=2, train=LABELED, test=TESTED // 2, labeled=LABELED, size=64)
+        options = PhantomOptions(domains=2, train=LABELED, test=TESTED // 2, labeled=LABELED, size=IMAGE_SIZE)
         write_phantom_dataset(workspace.root / "raw", DATASET_ID, "Phantom", options)
         plan_here(workspace)
         manager = PlansManager(workspace.read_plans())
@@ -275,5 +281,22 @@ def train(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> Callable[...
         arguments = ["nnUNetv2_train", DATASET_ID, configuration, fold, "-tr", trainer, "-device", "cpu"]
         monkeypatch.setattr(sys, "argv", [str(part) for part in (*arguments, *options)])
         run_training_entry()
+
+    return run
+
+
+@pytest.fixture
+def predict(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> Callable[..., dict[str, Any]]:
+    """``nnUNetv2_predict`` in this process with a trainer's network; probabilities by case."""
+    from nnunetv2.inference.predict_from_raw_data import predict_entry_point
+
+    def run(images: Path, trainer: str, configuration: str = "2d_tiny") -> dict[str, Any]:
+        output = workspace.root / f"predicted_{trainer}"
+        model = ("-d", DATASET_ID, "-c", configuration, "-f", 0, "-tr", trainer, "-device", "cpu")
+        here = ("-npp", 0, "-nps", 0, "--save_probabilities")
+        arguments = ["nnUNetv2_predict", "-i", images, "-o", output, *model, *here]
+        monkeypatch.setattr(sys, "argv", [str(part) for part in arguments])
+        predict_entry_point()
+        return {file.stem: np.load(file)["probabilities"] for file in output.glob("*.npz")}
 
     return run

@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
+from tiny_settings import tiny_values
 from torch import nn
 
 from nnunetv2_semiseg.batch import SemiSegBatch
@@ -18,7 +19,6 @@ from nnunetv2_semiseg.losses.segmentation import seg_loss
 from nnunetv2_semiseg.methods.base import Method, Setting, StepContext, StepLosses
 from nnunetv2_semiseg.methods.discovery import discovered_trainers
 from nnunetv2_semiseg.methods.distilling import SkdConfig
-from nnunetv2_semiseg.networks.foundation_config import SamConfig
 from nnunetv2_semiseg.optimization import backward_and_step, optimizer_like
 from nnunetv2_semiseg.schedules import Progress
 from nnunetv2_semiseg.trainer import nnUNetTrainerSemiSeg
@@ -89,7 +89,7 @@ def tiny_config(kind: type[Any], with_sam: bool = False) -> Any:
         kind: The method's configuration.
         with_sam: Switch the SAM branch on that the method may take.
     """
-    values = _tiny_values(kind)
+    values = tiny_values(kind, SIZE)
     if with_sam:
         values["skd"]["enabled"] = True
     return parse_config(kind, values, kind.__name__)
@@ -98,18 +98,6 @@ def tiny_config(kind: type[Any], with_sam: bool = False) -> Any:
 def may_take_sam(method_class: type[Method]) -> bool:
     """Whether a SAM branch is an option of the method."""
     return typing.get_type_hints(method_class.config_class).get("skd") is SkdConfig
-
-
-def _tiny_values(kind: type[Any]) -> dict[str, Any]:
-    values: dict[str, Any] = {}
-    hints = typing.get_type_hints(kind)
-    for field in dataclasses.fields(kind):
-        hint = hints[field.name]
-        if isinstance(hint, type) and issubclass(hint, SamConfig):
-            values[field.name] = {"architecture": "vit_tiny", "random_weights": True, "image_size": SIZE}
-        elif dataclasses.is_dataclass(hint):
-            values[field.name] = _tiny_values(typing.cast("type[Any]", hint))
-    return values
 
 
 @dataclasses.dataclass
