@@ -270,7 +270,14 @@ def _choose_labeled(cases: Sequence[SourceCase], options: ConversionOptions, cou
     return {case for name in chosen for case in groups[name]}
 
 
+def describe_size(options: SourceOptions) -> str:
+    """The size of the images in words, for a description."""
+    return "native size" if options.size is None else f"resized to {options.size}x{options.size}"
+
+
 def _describe(options: ConversionOptions, counted: str) -> str:
-    size = "native size" if options.size is None else f"resized to {options.size}x{options.size}"
     chosen = f"random, seed {options.seed}" if options.selection == "random" else "first by name"
-    return f"{options.num_labeled} labeled {counted} of domain {options.labeled_domain} ({chosen}); {size}"
+    return (
+        f"{options.num_labeled} labeled {counted} of domain {options.labeled_domain} ({chosen}); "
+        f"{describe_size(options)}"
+    )

@@ -5,19 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, TypeAlias, get_args
+from typing import Any, TypeAlias, get_args
 
 import numpy as np
-import numpy.typing as npt
-from PIL import Image
 
 from nnunetv2_semiseg.data.conversion import SourceCase, Split
+from nnunetv2_semiseg.data.image_files import (
+    LabelArray,
+    Mode,
+    check_mask_size,
+    read_image,
+    write_resized,
+    write_resized_mask,
+)
 
 Colour: TypeAlias = tuple[int, int, int]
-LabelArray: TypeAlias = npt.NDArray[np.uint8]
-
-EIGHT_BIT_MODES = ("1", "L", "LA", "P", "RGB", "RGBA")
-"""PIL modes that convert to grey or RGB without loss of range; 16 bit ones would be clipped silently."""
 
 
 def grey(value: int) -> Colour:
@@ -35,7 +37,7 @@ class SliceLayout:
         inner: Folder between the split and ``image``; empty for none.
     """
 
-    mode: Literal["RGB", "L"]
+    mode: Mode
     codes: Mapping[Colour, int]
     inner: str = ""
     file_ending: str = ".png"
@@ -71,9 +73,8 @@ class SliceLayout:
         """
         picture = read_image(case.image, self.mode)
         if label is not None:
-            mask = Image.fromarray(self.read_label(case.masks, picture.size))
-            _resized(mask, size, Image.Resampling.NEAREST).save(label)
-        _resized(picture, size, Image.Resampling.BILINEAR).save(image)
+            write_resized_mask(self.read_label(case.masks, picture.size), size, label)
+        write_resized(picture, size, image)
 
     def read_label(self, masks: Sequence[Path], size: tuple[int, int]) -> LabelArray:
         """The union of mask files as labels.
@@ -90,11 +91,7 @@ class SliceLayout:
         """
         labels = [decode_mask(path, self.codes) for path in masks]
         for path, label in zip(masks, labels, strict=True):
-            if label.shape[::-1] != size:
-                raise ValueError(
-                    f"{path}: mask of {label.shape[1]}x{label.shape[0]} pixels, "
-                    f"but its image has {size[0]}x{size[1]}"
-                )
+            check_mask_size(path, label, size)
         return np.maximum.reduce(labels)
 
     def _domains(self, source: Path) -> list[Path]:
@@ -111,22 +108,6 @@ class SliceLayout:
             SourceCase(domain.name, f"{split}_{image.stem}", split, image, (mask,) if mask.is_file() else ())
             for image, mask in zip(images, masks, strict=True)
         ]
-
-
-def read_image(path: Path, mode: str) -> Image.Image:
-    """An 8 bit image in PIL's mode ``L`` or ``RGB``; an alpha channel is dropped.
-
-    Raises:
-        ValueError: The file is not a readable image of 8 bits a channel.
-    """
-    try:
-        with Image.open(path) as image:
-            if image.mode in EIGHT_BIT_MODES:
-                return image.convert(mode)
-            found = image.mode
-    except OSError as error:
-        raise ValueError(f"{path}: cannot be read as an image ({error})") from None
-    raise ValueError(f"{path}: pixel type {found} is not supported; convert it to 8 bits a channel")
 
 
 def decode_mask(path: Path, codes: Mapping[Colour, int]) -> LabelArray:
@@ -159,8 +140,3 @@ def decode_mask(path: Path, codes: Mapping[Colour, int]) -> LabelArray:
 def _readable(colour: Any) -> int | Colour:
     red, green, blue = (int(value) for value in colour)
     return red if red == green == blue else (red, green, blue)
-
-
-def _resized(image: Image.Image, size: int | None, resampling: Image.Resampling) -> Image.Image:
-    # PIL's bilinear filter widens with the scale, so shrinking does not alias
-    return image if size is None else image.resize((size, size), resampling)

@@ -56,3 +56,15 @@ def real_data():
 def release():
     """Functions that write files of a release."""
     return Release
+
+
+@pytest.fixture
+def convert_acdc(converter, raw_parent):
+    """Convert ACDC with options given by name."""
+    module = converter("Dataset505_ACDC")
+
+    def run(source, count=1, **more):
+        options = module.AcdcOptions(source=source, num_labeled=count, dataset_id=505, **more)
+        return module.convert(options, raw_parent)
+
+    return run

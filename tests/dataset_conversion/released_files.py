@@ -24,6 +24,16 @@ def labels(path):
     return [int(column[0]), *(int(b) for a, b in itertools.pairwise(column) if a != b)]
 
 
+def patients(folder):
+    """Patients in a folder of converted ACDC, each once."""
+    return sorted({name.split("_")[1] for name in names(folder)}) if folder.is_dir() else []
+
+
+def read_values(path):
+    """The voxels of a volume or of a slice."""
+    return sitk.GetArrayFromImage(sitk.ReadImage(str(path)))
+
+
 def options(source, domain, count=1, **more):
     return ConversionOptions(source=source, labeled_domain=domain, num_labeled=count, dataset_id=501, **more)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import pytest
 from nnunetv2.experiment_planning.verify_dataset_integrity import verify_dataset_integrity
@@ -48,4 +49,22 @@ def test_acdc_sample_converts_and_passes_nnunets_check(real_data, converter, raw
     choices = module.AcdcOptions(source=real_data / "acdc_ssl4mis", num_labeled=3, dataset_id=505, form=form)
     result = module.convert(choices, raw_parent)
     assert part_sizes(result) == counts
+    verify_dataset_integrity(str(result), 1)
+
+
+def test_busi_sample_in_folders_of_images_and_masks(real_data, converter, raw_parent, source):
+    release = real_data / "synfoc_samples" / "Dataset_BUSI_with_GT"
+    parts = {"labeled": [1, 2], "unlabeled": [3, 4], "TestDataset/benign": [5]}
+    for part, numbers in parts.items():
+        for folder, suffix in (("image", ""), ("mask", "_mask")):
+            (source / part / folder).mkdir(parents=True)
+            for number in numbers:
+                name = f"benign ({number}){suffix}.png"
+                shutil.copy(release / "benign" / name, source / part / folder / name)
+    module = converter("DatasetXXX_ImageMaskFolders")
+    choices = module.FolderOptions(
+        source=source, name="Lesion", dataset_id=507, classes=("lesion",), mask_suffix="_mask"
+    )
+    result = module.convert(choices, raw_parent)
+    assert part_sizes(result) == (2, 2, 1)
     verify_dataset_integrity(str(result), 1)
