@@ -47,19 +47,14 @@ def refuse_unsupported(
     supported = method_class.supported_dimensions(method_config)
     if dimension not in supported:
         raise NotImplementedError(
-            f"{_named(method_class, supported)} works on {_spoken(supported)} patches and configuration "
-            f"'{configuration}' has {dimension}D ones: train in the 2d configuration, which takes volumes "
-            "slice by slice"
+            f"{method_class.name_with(method_config)} works on {_spoken(supported)} patches and "
+            f"configuration '{configuration}' has {dimension}D ones: train in the 2d configuration, which "
+            "takes volumes slice by slice"
         )
     if dist.is_available() and dist.is_initialized():
         raise NotImplementedError(
             "training on several GPUs is not supported by this version: leave -num_gpus away"
         )
-
-
-def _named(method_class: type[Method], supported: frozenset[int]) -> str:
-    """What it is that restricts the dimensions: the method, or what its configuration adds to it."""
-    return method_class.key + ("" if supported == method_class.dimensions else " with this configuration")
 
 
 def _spoken(dimensions: frozenset[int]) -> str:

@@ -165,6 +165,11 @@ class Method(nn.Module, ABC):
         """Spatial dimensions that a configuration leaves of `dimensions`."""
         return cls.dimensions
 
+    @classmethod
+    def name_with(cls, config: Any) -> str:
+        """The method in a message about `supported_dimensions`, with the setting that limits them if any."""
+        return cls.key
+
     def deployed_parts(self, network: nn.Module) -> dict[str, nn.Module]:
         """The parts of the deployed network that loss terms train apart, by name; together they are all."""
         return {DEPLOYED: network}

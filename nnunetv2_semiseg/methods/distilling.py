@@ -75,7 +75,11 @@ class DistillingMethod(Method):
         if is_enabled(distillation):
             foundation = distillation.foundation
             self.sam = build_prompted_sam(
-                foundation, setting.in_channels, setting.num_classes, f"{config_key}.foundation"
+                foundation,
+                setting.in_channels,
+                setting.num_classes,
+                f"{config_key}.foundation",
+                f"{config_key}.enabled=true" if isinstance(distillation, SkdConfig) else "",
             )
             # once: hashing a checkpoint takes seconds
             self._identity = foundation_identity(foundation)
@@ -84,6 +88,12 @@ class DistillingMethod(Method):
     def supported_dimensions(cls, config: Any) -> frozenset[int]:
         """SAM takes 2D images."""
         return cls.dimensions & {2} if is_enabled(getattr(config, "skd", None)) else cls.dimensions
+
+    @classmethod
+    def name_with(cls, config: Any) -> str:
+        """Its key, and the setting that takes 3D patches away from it."""
+        limited = cls.supported_dimensions(config) != cls.dimensions
+        return f"{cls.key} with {cls.key}.skd.enabled=true" if limited else cls.key
 
     def trained_networks(self) -> dict[str, nn.Module]:
         """The SAM branch, where there is one."""
@@ -138,15 +148,22 @@ class DistillingMethod(Method):
             The terms, and SAM's logits ``B x K x H x W`` without gradient.
         """
         sam, config = cast("PromptedSam", self.sam), cast("DistillationConfig", self.distillation)
-        logits = sam.predict(images, own_logits.detach())
-        truth = true_labels(labeled_target, self.setting.ignore_label)
-        supervised = seg_loss(logits[: len(labeled_target)], *truth)
+        (labeled, unlabeled), (own, own_unlabeled) = (
+            tensor.split([len(labeled_target), len(images) - len(labeled_target)])
+            for tensor in (images, own_logits.detach())
+        )
+        on_labeled = sam.predict(labeled, own)
+        # apart: SAM learns from labeled images alone, so nothing of these is kept for a backward pass
+        with torch.no_grad():
+            on_unlabeled = sam.predict(unlabeled, own_unlabeled)
+        logits = torch.cat([on_labeled.detach(), on_unlabeled])
+        supervised = seg_loss(on_labeled, *true_labels(labeled_target, self.setting.ignore_label))
         terms = {"supervised_sam": LossTerm(supervised, frozenset({SAM}), supervised=True)}
         for name, student in students.items():
             term = "distillation" if len(students) == 1 else f"distillation_{name}"
             loss = distillation_loss(student, logits, config.temperature)
             terms[term] = LossTerm(loss, frozenset({name}), config.weight * share)
-        return terms, logits.detach()
+        return terms, logits
 
 
 def is_enabled(distillation: DistillationConfig | None) -> TypeGuard[DistillationConfig]:

@@ -66,8 +66,8 @@ class KnowSAMConfig:
     def _cells_are_there(self) -> KnowSAMConfig:
         if self.mixing_cells > self.mixing_grid**2:
             raise ValueError(
-                f"mixing_cells {self.mixing_cells} is more than a grid of {self.mixing_grid} x "
-                f"{self.mixing_grid} has"
+                f"mixing_cells = {self.mixing_cells} is more than a grid of {self.mixing_grid} x "
+                f"{self.mixing_grid} has: set at most {self.mixing_grid**2}, or a larger mixing_grid"
             )
         return self
 

@@ -84,7 +84,8 @@ def build_prompted_sam(
     config: PromptedFoundationConfig,
     in_channels: int,
     num_classes: int,
-    config_key: str = "knowsam.foundation",
+    config_key: str = "knowsam.skd.foundation",
+    further_settings: str = "",
 ) -> PromptedSam:
     """Build a SAM with learned prompts in float32 on the CPU and fill its frozen parts.
 
@@ -93,6 +94,7 @@ def build_prompted_sam(
         in_channels: Channels of the patches.
         num_classes: Classes with background, K.
         config_key: Where ``config`` stands below ``semiseg``, for messages.
+        further_settings: What the command in a message has to set beside the checkpoint, ``key=value``.
 
     Returns:
         The branch. Adapters and prompt decoders are fresh, drawn from torch's random stream; all of
@@ -104,7 +106,7 @@ def build_prompted_sam(
         ValueError: No checkpoint is named and random weights are not asked for, the checkpoint is refused
             (see `load_sam_checkpoint`), or there are fewer than two classes.
     """
-    _require_weights(config, config_key)
+    _require_weights(config, config_key, further_settings)
     check_num_classes(num_classes)
     architecture = SAM_ARCHITECTURES[config.architecture]
     if config.checkpoint is None:
@@ -191,14 +193,15 @@ def _fill(parts: SamParts, state: dict[str, torch.Tensor]) -> None:
         part.load_state_dict(own, strict=name != "mask_decoder")
 
 
-def _require_weights(config: SamConfig, config_key: str) -> None:
+def _require_weights(config: SamConfig, config_key: str, further_settings: str = "") -> None:
     """Raise a ValueError with the remedy where neither a checkpoint nor random weights are asked for."""
     if config.checkpoint is not None or config.random_weights:
         return
     whose, file, place = PUBLISHED_FILES[config.normalization]
+    settings = f"{further_settings} {config_key}.checkpoint=/path/{file}".lstrip()
     raise ValueError(
         f"this method needs a foundation checkpoint and none is named: fetch {whose} {file}, the default "
         f"choice, from {place} and name it with `nnUNetv2_semiseg_configure -d DATASET -c 2d --name "
-        f"2d_{config.normalization} {config_key}.checkpoint=/path/{file}`, or set "
+        f"2d_{config.normalization} {settings}`, or set "
         f"{config_key}.random_weights=true for a trial without use"
     )

@@ -43,8 +43,9 @@ def partner_architecture(architecture: Mapping[str, Any]) -> dict[str, Any]:
     name = architecture["network_class_name"].rsplit(".", 1)[-1]
     if name not in OWN_ARGUMENTS:
         raise ValueError(
-            f"no partner is known for the planned network {architecture['network_class_name']}: "
-            f"plan with {PLAIN} or {RESIDUAL}, nnU-Net's own networks"
+            f"no partner is known for the planned network {architecture['network_class_name']}, "
+            f"architecture.network_class_name in the plans: plan with {PLAIN} or {RESIDUAL}, nnU-Net's own "
+            "networks"
         )
     partner = RESIDUAL if name == PLAIN else PLAIN
     given, layers_key = architecture["arch_kwargs"], OWN_ARGUMENTS[name][0]

@@ -9,6 +9,7 @@ from torch import nn
 
 from nnunetv2_semiseg.networks.foundation import build_prompted_sam
 from nnunetv2_semiseg.networks.foundation_config import PromptedFoundationConfig
+from nnunetv2_semiseg.networks.outputs import full_resolution
 
 
 class DeployedPromptedSam(nn.Module):
@@ -24,7 +25,8 @@ class DeployedPromptedSam(nn.Module):
 
         Args:
             config: The trained branch's; where its weights came from is not looked at.
-            prompting: A network from ``B x C x H x W`` to logits ``B x K x H x W``.
+            prompting: A network from ``B x C x H x W`` to logits ``B x K x H x W``; of deep supervision's
+                outputs the first prompts.
             in_channels: Channels C of the patches.
             num_classes: Classes with background, K.
         """
@@ -42,7 +44,7 @@ class DeployedPromptedSam(nn.Module):
         Returns:
             Logits, ``B x K x H x W``.
         """
-        return self.sam.predict(images, self.prompting(images))
+        return self.sam.predict(images, full_resolution(self.prompting(images)))
 
 
 def deployed_prompted_state(prompting: nn.Module, sam: nn.Module) -> dict[str, torch.Tensor]:
