@@ -15,11 +15,15 @@ from contextlib import contextmanager, redirect_stdout, suppress
 from pathlib import Path
 from typing import Any
 
+from nnunetv2_semiseg.config import TrainingConfig, parse_config
+from nnunetv2_semiseg.export import exported_trainers
+from nnunetv2_semiseg.methods.base import Method
 from nnunetv2_semiseg.methods.discovery import discovered_methods, discovered_trainers
-from nnunetv2_semiseg.methods.keys import Key, all_keys
+from nnunetv2_semiseg.methods.keys import Key, all_keys, keys_of
 
 ROOT = Path(__file__).resolve().parents[1]
 REFERENCE = ROOT / "docs" / "reference"
+METHOD_PAGES = ROOT / "docs" / "methods"
 WIDTH = "100"
 """Columns of the help texts."""
 
@@ -51,6 +55,34 @@ your own. Dots stand for nested dictionaries: `synfoc.threshold=0.9` is
 [How to change settings](../how-to/change-settings.md) has examples.
 """
 
+METHODS_TEXT = f"""{NOTICE}
+# Methods
+
+What each method needs and gives. [Which one to take](../how-to/choose-a-method.md) is another question.
+
+- **Foundation weights**: a file to fetch and to name. "By choice" is [a SAM branch](../methods/skd.md), off
+  by default, which takes 2D patches only.
+- **Trained**: networks that need memory for gradients and optimizer states. `deployed`, `second` and
+  `subnet_a` are nnU-Net's network from the plans, `subnet_b` is one of about its size.
+- **Teachers**: moving averages, which hold no gradients.
+- **Models**: names for `-tr` when predicting. The first is also the one to train with.
+- **Samples**: labeled + unlabeled of a step; `labeled_batch_size` and `unlabeled_batch_size` set others.
+
+| method | patches | foundation weights | trained | teachers | models | length | samples |
+|---|---|---|---|---|---|---|---|
+"""
+
+METHODS_END = """
+Training with labeled images alone, for comparisons, is `nnUNetTrainerSupervised`; `epochs` and
+`labeled_batch_size` of the same configuration give it a method's length and batch.
+"""
+
+PUBLISHED_BY = {"medsam": "MedSAM", "sam": "SAM"}
+"""Whose weights a normalization is for."""
+
+MANY_CASES = 1000
+"""Labeled cases, enough for every method's usual batch."""
+
 
 def main() -> None:
     """Write both pages, or with ``--check`` say which ones are stale."""
@@ -67,7 +99,7 @@ def main() -> None:
 
 def pages() -> dict[str, str]:
     """The generated pages by file name."""
-    return {"commands.md": commands_page(), "config.md": config_page()}
+    return {"commands.md": commands_page(), "config.md": config_page(), "methods.md": methods_page()}
 
 
 def is_stale(file: Path, text: str) -> bool:
@@ -94,6 +126,12 @@ def config_page() -> str:
         method = key.name.partition(".")[0]
         groups[method if method in groups else ""].append(key)
     return CONFIG_TEXT + "".join(_key_section(method, keys) for method, keys in groups.items())
+
+
+def methods_page() -> str:
+    """A table of all methods."""
+    rows = [f"| {' | '.join(_method_cells(kind))} |" for _, kind in sorted(discovered_methods().items())]
+    return "".join([METHODS_TEXT, "\n".join(rows), "\n", METHODS_END])
 
 
 def console_scripts() -> dict[str, Callable[[], None]]:
@@ -154,6 +192,73 @@ def _default(key: Key) -> str:
     if key.name == "epochs" and isinstance(key.default, str):
         return key.default
     return f"`{json.dumps(key.default)}`"
+
+
+def _method_cells(kind: type[Method]) -> list[str]:
+    """One row of the table of methods."""
+    trained, teachers = _networks(kind)
+    title = (METHOD_PAGES / f"{kind.key}.md").read_text().partition("\n")[0].removeprefix("# ")
+    iterations = parse_config(TrainingConfig, {}, "defaults").iterations_per_epoch
+    return [
+        f"[{title}](../methods/{kind.key}.md)",
+        ", ".join(f"{dimension}D" for dimension in sorted(kind.dimensions)),
+        _foundation(kind),
+        _code(trained),
+        str(len(teachers)),
+        _code(_models(kind)),
+        f"{kind.default_epochs} epochs, {kind.default_epochs * iterations:,} steps",
+        _samples(kind),
+    ]
+
+
+def _networks(kind: type[Method]) -> tuple[list[str], list[str]]:
+    """Names of the networks that a method trains and of its teachers, as a tiny one has them."""
+    for folder in (ROOT / "tests", ROOT / "tests" / "conformance"):
+        if str(folder) not in sys.path:
+            sys.path.append(str(folder))
+    case = importlib.import_module("tiny_training").Case(kind, min(kind.dimensions))
+    training = case.make_training()
+    return list(training.trained()), list(training.method.teachers())
+
+
+def _foundation(kind: type[Method]) -> str:
+    """Whose weights a method needs or may use."""
+    defaults = {key.name: key.default for key in keys_of(kind.config_class)}
+    published = [
+        PUBLISHED_BY[default] for name, default in defaults.items() if name.endswith(".normalization")
+    ]
+    if not published:
+        return "none"
+    return f"none; {published[0]} by choice" if defaults.get("skd.enabled") is False else published[0]
+
+
+def _models(kind: type[Method]) -> list[str]:
+    """Trainers of all networks that come out of a training."""
+    trainers = [
+        trainer
+        for trainer in discovered_trainers().values()
+        if getattr(trainer, "method_class", None) is kind
+    ]
+    return [model.__name__ for trainer in trainers for model in (trainer, *exported_trainers(trainer))]
+
+
+def _samples(kind: type[Method]) -> str:
+    """Samples of a step, and with how few labeled cases there are others."""
+    config = parse_config(kind.config_class, {}, kind.key)
+
+    def spoken(cases: int) -> str:
+        first, second = (kind.batch_sizes(config, plans, cases) for plans in (1, 2))
+        return f"{first.labeled} + {first.unlabeled}" if first == second else "the plans' + as many"
+
+    usual, few = spoken(MANY_CASES), spoken(1)
+    if usual == few:
+        return usual
+    bound = next(cases for cases in range(1, MANY_CASES) if spoken(cases) == usual)
+    return f"{usual}; {few} under {bound} labeled cases"
+
+
+def _code(names: list[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names)
 
 
 def _first_line(kind: type[Any]) -> str:

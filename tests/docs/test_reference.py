@@ -7,14 +7,28 @@ from pathlib import Path
 
 import pytest
 
-GENERATOR = runpy.run_path(str(Path(__file__).parents[2] / "docs" / "generate_reference.py"))
+DOCS = Path(__file__).parents[2] / "docs"
+GENERATOR = runpy.run_path(str(DOCS / "generate_reference.py"))
 
 
-@pytest.mark.parametrize("name", ["commands.md", "config.md"])
-def test_page_is_as_the_code_is(name: str) -> None:
-    text = GENERATOR["pages"]()[name]
+@pytest.fixture(scope="module")
+def pages() -> dict[str, str]:
+    return dict(GENERATOR["pages"]())
 
-    assert not GENERATOR["is_stale"](GENERATOR["REFERENCE"] / name, text), "run `make reference`"
+
+@pytest.mark.parametrize("name", ["commands.md", "config.md", "methods.md"])
+def test_page_is_as_the_code_is(pages: dict[str, str], name: str) -> None:
+    assert len(pages) == 3
+    assert not GENERATOR["is_stale"](GENERATOR["REFERENCE"] / name, pages[name]), "run `make reference`"
+
+
+def test_every_method_has_its_row_and_is_found_from_the_start(pages: dict[str, str]) -> None:
+    from nnunetv2_semiseg.methods.discovery import discovered_methods
+
+    index = (DOCS / "index.md").read_text()
+    for key in discovered_methods():
+        assert f"](../methods/{key}.md)" in pages["methods.md"]
+        assert f"](methods/{key}.md)" in index
 
 
 def test_other_line_breaks_are_not_stale(tmp_path: Path) -> None:
