@@ -23,6 +23,9 @@ class SemiSegBatch:
             changes on top, ``U x C x S``.
         labeled_cases: Case names of the labeled samples, L of them.
         unlabeled_cases: Case names of the unlabeled samples, U of them.
+        unlabeled_inside: Where the unlabeled patches show the image, ``U x 1 x S`` (bool), rather than what
+            lies outside: padding, corners that a rotation brings in, zeros around a cut-out organ. None:
+            everywhere.
         task_ids: For multi-task data the task that each labeled sample stands for, ``L``; else None.
     """
 
@@ -32,7 +35,21 @@ class SemiSegBatch:
     unlabeled_strong: torch.Tensor
     labeled_cases: tuple[str, ...]
     unlabeled_cases: tuple[str, ...]
+    unlabeled_inside: torch.Tensor | None = None
     task_ids: torch.Tensor | None = None
+
+    @property
+    def inside(self) -> torch.Tensor:
+        """`unlabeled_inside` as a tensor in any case."""
+        if self.unlabeled_inside is not None:
+            return self.unlabeled_inside
+        return torch.ones_like(self.unlabeled_weak[:, :1], dtype=torch.bool)
+
+    @property
+    def all_inside(self) -> torch.Tensor:
+        """`inside` of labeled images, which count everywhere, then of unlabeled ones: ``L + U x 1 x S``."""
+        labeled = torch.ones_like(self.labeled_images[:, :1], dtype=torch.bool)
+        return torch.cat([labeled, self.inside])
 
     def to(self, device: torch.device) -> SemiSegBatch:
         """The same batch with all tensors on ``device``."""
@@ -47,5 +64,6 @@ class SemiSegBatch:
             unlabeled_strong=move(self.unlabeled_strong),
             labeled_cases=self.labeled_cases,
             unlabeled_cases=self.unlabeled_cases,
+            unlabeled_inside=None if self.unlabeled_inside is None else move(self.unlabeled_inside),
             task_ids=None if self.task_ids is None else move(self.task_ids),
         )

@@ -46,6 +46,24 @@ def pseudo_labels(probabilities: torch.Tensor, threshold: float) -> TrustedLabel
     return TrustedLabels(classes, confidence > threshold)
 
 
+def outside_is_background(probabilities: torch.Tensor, inside: torch.Tensor) -> torch.Tensor:
+    """Probabilities with certain background outside of the image, as nnU-Net's own labels have it there.
+
+    A network that has seen little padding takes it for anything, often with confidence, and would go on to
+    teach that.
+
+    Args:
+        probabilities: ``B x C x S``.
+        inside: ``B x 1 x S``, bool.
+
+    Returns:
+        A new tensor.
+    """
+    background = torch.zeros_like(probabilities)
+    background[:, 0] = 1
+    return torch.where(inside, probabilities, background)
+
+
 def paste_labels(labeled: TrustedLabels, unlabeled: TrustedLabels, region: torch.Tensor) -> TrustedLabels:
     """Labels of the unlabeled images into whose ``region`` the labeled ones are pasted.
 

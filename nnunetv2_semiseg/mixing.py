@@ -90,6 +90,25 @@ def partners(labeled: torch.Tensor, count: int) -> torch.Tensor:
     return labeled[torch.arange(count, device=labeled.device) % labeled.shape[0]]
 
 
+def exchange(labeled: torch.Tensor, unlabeled: torch.Tensor, regions: torch.Tensor) -> torch.Tensor:
+    """Labeled samples with regions of unlabeled ones in them, and the other way round.
+
+    Args:
+        labeled: Images ``L x C x S`` or class maps ``L x S``.
+        unlabeled: ``U x C x S`` or ``U x S``.
+        regions: Where each sample is filled from its partner, bool, ``L + U x 1 x S`` or ``L + U x S``.
+
+    Returns:
+        ``L + U`` samples, those with a labeled image around the regions first.
+    """
+    into_labeled, into_unlabeled = regions.split([len(labeled), len(unlabeled)])
+    filled = (
+        paste(partners(unlabeled, len(labeled)), labeled, into_labeled),
+        paste(partners(labeled, len(unlabeled)), unlabeled, into_unlabeled),
+    )
+    return torch.cat(filled)
+
+
 def _draw_box_size(
     shape: tuple[int, ...], share: tuple[float, float], aspect: tuple[float, float]
 ) -> tuple[int, ...]:

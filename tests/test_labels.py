@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import torch
 
-from nnunetv2_semiseg.labels import TrustedLabels, paste_labels, pseudo_labels, true_labels
+from nnunetv2_semiseg.labels import (
+    TrustedLabels,
+    outside_is_background,
+    paste_labels,
+    pseudo_labels,
+    true_labels,
+)
 
 
 def test_ignored_pixels_are_class_zero_without_trust() -> None:
@@ -33,3 +39,9 @@ def test_pasting_takes_class_and_trust_of_each_samples_partner() -> None:
     mixed = paste_labels(labeled, unlabeled, region)
     assert torch.equal(mixed.trusted, region[:, 0])
     assert torch.equal(mixed.classes, region[:, 0] * 2)
+
+
+def test_what_lies_outside_is_background_for_certain() -> None:
+    probabilities = torch.tensor([[[0.1, 0.2], [0.9, 0.8]]])
+    inside = torch.tensor([[[True, False]]])
+    assert torch.equal(outside_is_background(probabilities, inside), torch.tensor([[[0.1, 1.0], [0.9, 0.0]]]))

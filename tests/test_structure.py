@@ -62,4 +62,4 @@ def test_only_the_plugin_is_in_the_plugin_folder() -> None:
 
 
 def test_this_test_reads_imports() -> None:
-    assert {"losses", "networks", "trainer"} <= imported(PACKAGE / "methods" / "synfoc.py")
+    assert {"losses", "networks", "mixing"} <= imported(PACKAGE / "methods" / "synfoc.py")

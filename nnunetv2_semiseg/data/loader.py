@@ -105,7 +105,7 @@ class PairedLoader:
         Args:
             labeled: nnU-Net's loader: ``data`` ``L x C x S``, ``target`` ``L x 1 x S`` or, with deep
                 supervision, a list of such, and ``keys``.
-            unlabeled: From `build_unlabeled_loader`.
+            unlabeled: From `build_unlabeled_loader`; its ``target`` is the `TwoViewTransform`'s.
         """
         self.labeled = labeled
         self.unlabeled = unlabeled
@@ -126,6 +126,7 @@ class PairedLoader:
             unlabeled_strong=strong,
             labeled_cases=tuple(str(key) for key in labeled["keys"]),
             unlabeled_cases=tuple(str(key) for key in unlabeled["keys"]),
+            unlabeled_inside=unlabeled["target"] >= 0,
         )
 
     def finish(self) -> None:

@@ -39,7 +39,8 @@ class TwoViewTransform(BasicTransform):
     Called as nnU-Net's loader calls its transforms: ``transform(image=..., segmentation=...)`` with the image
     ``C x S'`` (float32) and nnU-Net's segmentation ``1 x S'`` (int16, -1 outside of the image's nonzero
     region). Returns a dictionary with ``image``, ``2C x S``, first the weak and then the strong view, and
-    ``segmentation``, ``1 x S``, of the same geometry.
+    ``segmentation``, ``1 x S``, of the same geometry: -1 also where the geometry brought in what lies beyond
+    the image.
     """
 
     def __init__(

@@ -26,15 +26,15 @@ def consensus_loss(
     return 0.5 * ((class_entropy(first) * first_mask).mean() + (class_entropy(second) * second_mask).mean())
 
 
-def divergence_loss(first: torch.Tensor, second: torch.Tensor, consensus_mask: torch.Tensor) -> torch.Tensor:
-    """Mean over B, C and S of ``(p - q)²`` outside the consensus mask.
+def divergence_loss(first: torch.Tensor, second: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    """Mean over B, C and S of ``(p - q)²``, pixels outside the mask counting as 0.
 
     Args:
         first: Probabilities ``B x C x S``.
         second: The same shape.
-        consensus_mask: ``B x 1 x S``, 1 where both networks have the same class.
+        mask: ``B x 1 x S``, 1 where the networks have different classes.
 
     Returns:
         A scalar.
     """
-    return ((first - second) ** 2 * (1 - consensus_mask)).mean()
+    return ((first - second) ** 2 * mask).mean()

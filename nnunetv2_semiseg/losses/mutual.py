@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import torch
 
+from nnunetv2_semiseg.losses.reduction import mean_inside
 
-def mutual_loss(logits: torch.Tensor, other_logits: torch.Tensor) -> torch.Tensor:
+
+def mutual_loss(
+    logits: torch.Tensor, other_logits: torch.Tensor, inside: torch.Tensor | None = None
+) -> torch.Tensor:
     """``mean over pixels of -Σ_c q_c log p_c``, q from the other network (KnowSAM's mutual term), in float32.
 
     Args:
         logits: Of the network that learns, ``B x C x S``.
         other_logits: Of the one that it learns from, the same shape; takes no gradient.
+        inside: ``B x 1 x S``, bool: only these pixels count. None: all.
 
     Returns:
         A scalar; at its smallest, for equal probabilities, the other network's mean entropy.
     """
     other = other_logits.detach().float().softmax(1)
-    return -(other * logits.float().log_softmax(1)).sum(1).mean()
+    return mean_inside(-(other * logits.float().log_softmax(1)).sum(1), inside)

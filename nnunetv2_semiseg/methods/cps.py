@@ -108,8 +108,12 @@ class CPS(DistillingMethod):
         terms = {
             "supervised": supervised(on_labeled, DEPLOYED),
             "supervised_second": supervised(second_on_labeled, SECOND),
-            "cross": LossTerm(cross_supervision_loss(first, second), frozenset({DEPLOYED}), weight),
-            "cross_second": LossTerm(cross_supervision_loss(second, first), frozenset({SECOND}), weight),
+            "cross": LossTerm(
+                cross_supervision_loss(first, second, batch.inside), frozenset({DEPLOYED}), weight
+            ),
+            "cross_second": LossTerm(
+                cross_supervision_loss(second, first, batch.inside), frozenset({SECOND}), weight
+            ),
             **self._sam_terms(images, outputs, batch),
         }
         agreement = class_map_agreement(first.argmax(1), second.argmax(1), self.setting.num_classes)
@@ -121,7 +125,7 @@ class CPS(DistillingMethod):
         """SAM is prompted by the mean of both networks and teaches both."""
         students = {name: full_resolution(output) for name, output in outputs.items()}
         own = (students[DEPLOYED] + students[SECOND]) / 2
-        return self.distillation_terms(images, own, students, batch.labeled_targets[0])
+        return self.distillation_terms(images, own, students, batch)
 
 
 class nnUNetTrainerCPS(nnUNetTrainerSemiSeg):

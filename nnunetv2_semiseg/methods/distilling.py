@@ -15,6 +15,7 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 from torch import nn
 
+from nnunetv2_semiseg.batch import SemiSegBatch
 from nnunetv2_semiseg.config import STRICT
 from nnunetv2_semiseg.labels import true_labels
 from nnunetv2_semiseg.losses.distillation import distillation_loss
@@ -120,19 +121,19 @@ class DistillingMethod(Method):
         images: torch.Tensor,
         own_logits: torch.Tensor,
         students: Mapping[str, torch.Tensor],
-        labeled_target: torch.Tensor,
+        batch: SemiSegBatch,
     ) -> dict[str, LossTerm]:
         """The terms of `teach`; none where there is no SAM branch."""
         if self.sam is None:
             return {}
-        return self.teach(images, own_logits, students, labeled_target)[0]
+        return self.teach(images, own_logits, students, batch)[0]
 
     def teach(
         self,
         images: torch.Tensor,
         own_logits: torch.Tensor,
         students: Mapping[str, torch.Tensor],
-        labeled_target: torch.Tensor,
+        batch: SemiSegBatch,
         share: float = 1.0,
     ) -> tuple[dict[str, LossTerm], torch.Tensor]:
         """What the SAM branch learns from labeled images and teaches on all of them.
@@ -141,27 +142,27 @@ class DistillingMethod(Method):
             images: Labeled and unlabeled patches, labeled ones first, ``B x C x H x W``.
             own_logits: The method's own prediction of them, ``B x K x H x W``: SAM's mask prompts.
             students: Logits ``B x K x H x W`` of each network that is to learn from SAM, by its name.
-            labeled_target: ``L x 1 x H x W``.
+            batch: Of the step; its labels train SAM.
             share: Factor on the configured weight of each student's distillation.
 
         Returns:
             The terms, and SAM's logits ``B x K x H x W`` without gradient.
         """
         sam, config = cast("PromptedSam", self.sam), cast("DistillationConfig", self.distillation)
+        target = batch.labeled_targets[0]
         (labeled, unlabeled), (own, own_unlabeled) = (
-            tensor.split([len(labeled_target), len(images) - len(labeled_target)])
-            for tensor in (images, own_logits.detach())
+            tensor.split([len(target), len(images) - len(target)]) for tensor in (images, own_logits.detach())
         )
         on_labeled = sam.predict(labeled, own)
         # apart: SAM learns from labeled images alone, so nothing of these is kept for a backward pass
         with torch.no_grad():
             on_unlabeled = sam.predict(unlabeled, own_unlabeled)
         logits = torch.cat([on_labeled.detach(), on_unlabeled])
-        supervised = seg_loss(on_labeled, *true_labels(labeled_target, self.setting.ignore_label))
+        supervised = seg_loss(on_labeled, *true_labels(target, self.setting.ignore_label))
         terms = {"supervised_sam": LossTerm(supervised, frozenset({SAM}), supervised=True)}
         for name, student in students.items():
             term = "distillation" if len(students) == 1 else f"distillation_{name}"
-            loss = distillation_loss(student, logits, config.temperature)
+            loss = distillation_loss(student, logits, config.temperature, batch.all_inside)
             terms[term] = LossTerm(loss, frozenset({name}), config.weight * share)
         return terms, logits
 

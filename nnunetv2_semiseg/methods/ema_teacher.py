@@ -11,6 +11,7 @@ from torch import nn
 
 from nnunetv2_semiseg.batch import SemiSegBatch
 from nnunetv2_semiseg.config import STRICT
+from nnunetv2_semiseg.labels import outside_is_background
 from nnunetv2_semiseg.methods.base import DEPLOYED, LossTerm, Setting
 from nnunetv2_semiseg.methods.distilling import DistillingMethod, SkdConfig
 from nnunetv2_semiseg.networks.ema import ema_decay, ema_update, make_teacher
@@ -54,9 +55,15 @@ class EMATeacherMethod(DistillingMethod):
         ema_update(self.network_teacher, network, ema_decay(progress.step, self.config.ema_decay))
 
     @torch.no_grad()
-    def teacher_probabilities(self, images: torch.Tensor) -> torch.Tensor:
-        """What the teacher sees in images ``B x C x S``: ``B x K x S``, float32, without gradient."""
-        return full_resolution(self.network_teacher(images)).float().softmax(1)
+    def teacher_probabilities(self, images: torch.Tensor, inside: torch.Tensor) -> torch.Tensor:
+        """What the teacher sees in images: ``B x K x S``, float32, without gradient.
+
+        Args:
+            images: ``B x C x S``.
+            inside: ``B x 1 x S``, bool; what lies outside of the image is background.
+        """
+        probabilities = full_resolution(self.network_teacher(images)).float().softmax(1)
+        return outside_is_background(probabilities, inside)
 
     def sam_terms(self, images: torch.Tensor, output: Any, batch: SemiSegBatch) -> dict[str, LossTerm]:
         """What a SAM branch adds to the student's terms; nothing without one.
@@ -67,4 +74,4 @@ class EMATeacherMethod(DistillingMethod):
             batch: Of the step.
         """
         logits = full_resolution(output)
-        return self.distillation_terms(images, logits, {DEPLOYED: logits}, batch.labeled_targets[0])
+        return self.distillation_terms(images, logits, {DEPLOYED: logits}, batch)

@@ -51,7 +51,9 @@ class FixMatch(EMATeacherMethod):
             Two terms, those of a SAM branch if there is one, and the measure ``confident_share``, the share
             of the unlabeled pixels whose pseudo-label is trusted, before mixing.
         """
-        pseudo = pseudo_labels(self.teacher_probabilities(batch.unlabeled_weak), self.config.threshold)
+        pseudo = pseudo_labels(
+            self.teacher_probabilities(batch.unlabeled_weak, batch.inside), self.config.threshold
+        )
         mixed_images, mixed = self._mix(batch, pseudo)
 
         images, num_labeled = torch.cat([batch.labeled_images, mixed_images]), len(batch.labeled_images)

@@ -17,14 +17,14 @@ from torch import nn
 
 from nnunetv2_semiseg.batch import SemiSegBatch
 from nnunetv2_semiseg.config import STRICT
-from nnunetv2_semiseg.labels import TrustedLabels, paste_labels, pseudo_labels, true_labels
+from nnunetv2_semiseg.labels import TrustedLabels, outside_is_background, pseudo_labels, true_labels
 from nnunetv2_semiseg.losses.confidence import class_map_agreement
 from nnunetv2_semiseg.losses.entropy import entropy_loss
 from nnunetv2_semiseg.losses.mutual import mutual_loss
 from nnunetv2_semiseg.losses.segmentation import seg_loss
 from nnunetv2_semiseg.methods.base import BatchSizes, LossTerm, Setting, StepContext, StepLosses
 from nnunetv2_semiseg.methods.distilling import DistillationConfig, DistillingMethod
-from nnunetv2_semiseg.mixing import partners, paste, uncertain_regions
+from nnunetv2_semiseg.mixing import exchange, uncertain_regions
 from nnunetv2_semiseg.networks.ema import unwrapped
 from nnunetv2_semiseg.networks.fused import FusedNetwork, FusedOutput
 from nnunetv2_semiseg.networks.outputs import full_resolution, split_batch
@@ -140,30 +140,32 @@ class KnowSAM(DistillingMethod):
         output: FusedOutput = context.network(images, with_subnets=True)
         subnets = {A: full_resolution(output.first), B: full_resolution(output.second)}
         ramp = sigmoid_ramp(context.progress)
-        taught, sam_logits = self.teach(images, output.fused, subnets, batch.labeled_targets[0], 0.5)
+        taught, sam_logits = self.teach(images, output.fused, subnets, batch, 0.5)
         terms = {
             **_supervised_terms(output, batch, context),
             **taught,
-            **self._agreement_terms(subnets, ramp),
+            **self._agreement_terms(subnets, batch.all_inside, ramp),
         }
         if context.progress.fraction >= self.config.mixing_start:
             regions = self._regions(output.fused)
             mixed_images, mixed_labels = self._mix(batch, sam_logits[count:], regions)
             mixed: FusedOutput = context.network(mixed_images, with_subnets=True)
-            terms.update(self._mixed_terms(mixed, mixed_labels, count, ramp))
+            labeled_inside, inside = batch.all_inside.split([count, len(images) - count])
+            mixed_inside = exchange(labeled_inside, inside, regions)
+            terms.update(self._mixed_terms(mixed, mixed_labels, mixed_inside, count, ramp))
         return StepLosses(terms, self._measures(subnets, output.fused, sam_logits, count))
 
     def _agreement_terms(
-        self, subnets: Mapping[str, torch.Tensor], ramp: float, prefix: str = ""
+        self, subnets: Mapping[str, torch.Tensor], inside: torch.Tensor, ramp: float, prefix: str = ""
     ) -> dict[str, LossTerm]:
         """Entropy of each subnet, and what it learns from the other."""
         terms = {}
         for (name, own), other in zip(subnets.items(), reversed(list(subnets.values())), strict=True):
             trains = frozenset({name})
             terms[f"{prefix}entropy_{name}"] = LossTerm(
-                entropy_loss(own), trains, 0.5 * self.config.entropy_weight
+                entropy_loss(own, inside), trains, 0.5 * self.config.entropy_weight
             )
-            terms[f"{prefix}mutual_{name}"] = LossTerm(mutual_loss(own, other), trains, 0.5 * ramp)
+            terms[f"{prefix}mutual_{name}"] = LossTerm(mutual_loss(own, other, inside), trains, 0.5 * ramp)
         return terms
 
     def _regions(self, fused_logits: torch.Tensor) -> torch.Tensor:
@@ -179,24 +181,23 @@ class KnowSAM(DistillingMethod):
         """Labeled images with cells of unlabeled ones, and the other way round; SAM labels the unlabeled."""
         labeled, unlabeled = batch.labeled_images, batch.unlabeled_strong
         truth = true_labels(batch.labeled_targets[0], self.setting.ignore_label)
-        taught = pseudo_labels(sam_logits.softmax(1), threshold=0.0)
-        into_labeled, into_unlabeled = regions.split([len(labeled), len(unlabeled)])
-        images = torch.cat(
-            [
-                paste(partners(unlabeled, len(labeled)), labeled, into_labeled),
-                paste(partners(labeled, len(unlabeled)), unlabeled, into_unlabeled),
-            ]
-        )
-        halves = (paste_labels(taught, truth, into_labeled), paste_labels(truth, taught, into_unlabeled))
-        return images, TrustedLabels(*(torch.cat(parts) for parts in zip(*halves, strict=True)))
+        taught = pseudo_labels(outside_is_background(sam_logits.softmax(1), batch.inside), threshold=0.0)
+        labels = (exchange(*maps, regions[:, 0]) for maps in zip(truth, taught, strict=True))
+        return exchange(labeled, unlabeled, regions), TrustedLabels(*labels)
 
     def _mixed_terms(
-        self, output: FusedOutput, labels: TrustedLabels, num_labeled: int, ramp: float
+        self,
+        output: FusedOutput,
+        labels: TrustedLabels,
+        inside: torch.Tensor,
+        num_labeled: int,
+        ramp: float,
     ) -> dict[str, LossTerm]:
         """What subnets and fusion learn from mixed images."""
         subnets = {A: full_resolution(output.first), B: full_resolution(output.second)}
-        terms = self._agreement_terms(subnets, ramp, "mixed_")
-        hard = pseudo_labels(output.fused.detach().softmax(1)[num_labeled:], threshold=0.0)
+        terms = self._agreement_terms(subnets, inside, ramp, "mixed_")
+        fused = outside_is_background(output.fused.detach().softmax(1), inside)
+        hard = pseudo_labels(fused[num_labeled:], threshold=0.0)
         for name, logits in subnets.items():
             trains = frozenset({name})
             terms[f"mixed_{name}"] = LossTerm(seg_loss(logits, *labels), trains, 0.5)

@@ -45,8 +45,8 @@ class MeanTeacher(EMATeacherMethod):
         Returns:
             Two terms, those of a SAM branch if there is one, and the teacher's measures, see `_mask`.
         """
-        target = self.teacher_probabilities(batch.unlabeled_weak)
-        mask, measures = self._mask(batch.unlabeled_weak, target, context)
+        target = self.teacher_probabilities(batch.unlabeled_weak, batch.inside)
+        mask, measures = self._mask(batch, target, context)
 
         images = torch.cat([batch.labeled_images, batch.unlabeled_strong])
         output = context.network(images)
@@ -63,13 +63,13 @@ class MeanTeacher(EMATeacherMethod):
         return StepLosses(terms, measures)
 
     def _mask(
-        self, images: torch.Tensor, target: torch.Tensor, context: StepContext
+        self, batch: SemiSegBatch, target: torch.Tensor, context: StepContext
     ) -> tuple[torch.Tensor | None, dict[str, torch.Tensor]]:
         """Where the student follows the teacher; here everywhere.
 
         Args:
-            images: The weak view, ``B x C x S``.
-            target: What the teacher sees in it, probabilities ``B x K x S``.
+            batch: Of the step.
+            target: What the teacher sees in the weak view, probabilities ``B x K x S``.
             context: Of the step.
 
         Returns:

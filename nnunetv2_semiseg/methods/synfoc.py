@@ -17,10 +17,15 @@ from pydantic.dataclasses import dataclass
 from torch import nn
 
 from nnunetv2_semiseg.batch import SemiSegBatch
-from nnunetv2_semiseg.config import SECTION, STRICT, parse_config
-from nnunetv2_semiseg.export import nnUNetTrainerExported
+from nnunetv2_semiseg.config import STRICT
 from nnunetv2_semiseg.grids import bilinear, nearest, nearest_map
-from nnunetv2_semiseg.labels import TrustedLabels, paste_labels, pseudo_labels, true_labels
+from nnunetv2_semiseg.labels import (
+    TrustedLabels,
+    outside_is_background,
+    paste_labels,
+    pseudo_labels,
+    true_labels,
+)
 from nnunetv2_semiseg.losses.confidence import class_map_agreement
 from nnunetv2_semiseg.losses.consensus import consensus_loss, divergence_loss
 from nnunetv2_semiseg.losses.segmentation import masked_seg_loss, seg_loss
@@ -40,9 +45,8 @@ from nnunetv2_semiseg.networks.ema import ema_decay, ema_update, make_teacher, u
 from nnunetv2_semiseg.networks.foundation import build_foundation, foundation_identity
 from nnunetv2_semiseg.networks.foundation_config import FoundationConfig
 from nnunetv2_semiseg.networks.outputs import full_resolution, set_deep_supervision, split_batch
-from nnunetv2_semiseg.networks.segmentation_export import DeployedSemanticSam, deployed_state
+from nnunetv2_semiseg.networks.segmentation_export import deployed_state
 from nnunetv2_semiseg.schedules import Progress, linear_warmup, sigmoid_ramp
-from nnunetv2_semiseg.trainer import nnUNetTrainerSemiSeg
 
 FOUNDATION = "foundation"
 """Name of the foundation student among the trained networks."""
@@ -174,9 +178,9 @@ class SynFoC(Method):
             Six terms and the measures ``alpha``, ``self_confidence``, ``mutual_confidence``,
             ``confident_share`` and ``foundation_confident_share``, each a mean over the unlabeled samples.
         """
-        pseudo, measures = self._pseudo_labels(batch.unlabeled_weak, context.network)
+        pseudo, measures = self._pseudo_labels(batch.unlabeled_weak, batch.inside, context.network)
         labeled = self._true_labels(batch.labeled_targets[0])
-        mixed_images, mixed = self._mix(batch, labeled, pseudo)
+        mixed_images, mixed, inside = self._mix(batch, labeled, pseudo)
 
         # One pass for both halves: instance norm keeps samples apart.
         images, num_labeled = torch.cat([batch.labeled_images, mixed_images]), len(batch.labeled_images)
@@ -188,21 +192,29 @@ class SynFoC(Method):
             "supervised": LossTerm(network_loss, frozenset({DEPLOYED}), supervised=True),
             "supervised_foundation": LossTerm(foundation_loss, frozenset({FOUNDATION}), supervised=True),
             **self._unsupervised_terms(
-                full_resolution(network_mixed), foundation_mixed, mixed, sigmoid_ramp(context.progress)
+                full_resolution(network_mixed),
+                foundation_mixed,
+                mixed,
+                inside,
+                sigmoid_ramp(context.progress),
             ),
         }
         return StepLosses(terms, measures)
 
     @torch.no_grad()
     def _pseudo_labels(
-        self, images: torch.Tensor, network: nn.Module
+        self, images: torch.Tensor, inside: torch.Tensor, network: nn.Module
     ) -> tuple[_Labels, dict[str, torch.Tensor]]:
         """Steps 1 to 3: the teachers' ensemble, weighted by how far it can be trusted."""
         classes, size, grid = self.setting.num_classes, images.shape[2:], self.foundation.grid_size
-        network_teacher = full_resolution(self.network_teacher(images)).softmax(1)
-        foundation_teacher = self.foundation_teacher(images).softmax(1)
+        network_teacher = outside_is_background(
+            full_resolution(self.network_teacher(images)).softmax(1), inside
+        )
+        foundation_teacher = outside_is_background(
+            self.foundation_teacher(images).softmax(1), nearest(inside, grid)
+        )
         # not compiled: a second batch size would cost the pass with gradients its static shapes
-        student_map = full_resolution(unwrapped(network)(images)).argmax(1)
+        student_map = full_resolution(unwrapped(network)(images)).argmax(1) * inside[:, 0]
         teacher_map = network_teacher.argmax(1)
 
         self_confidence = class_map_agreement(student_map, teacher_map, classes)
@@ -230,8 +242,13 @@ class SynFoC(Method):
         patch, grid = true_labels(target, self.setting.ignore_label), self.foundation.grid_size
         return _Labels(patch, TrustedLabels(*(nearest_map(values, grid) for values in patch)))
 
-    def _mix(self, batch: SemiSegBatch, labeled: _Labels, pseudo: _Labels) -> tuple[torch.Tensor, _Labels]:
-        """Step 4: a box of each labeled image, with its true label, pasted into the strong view."""
+    def _mix(
+        self, batch: SemiSegBatch, labeled: _Labels, pseudo: _Labels
+    ) -> tuple[torch.Tensor, _Labels, torch.Tensor]:
+        """Step 4: a box of each labeled image, with its true label, pasted into the strong view.
+
+        The third result says where the mixed patch shows an image, ``U x 1 x H x W``.
+        """
         strong, grid = batch.unlabeled_strong, self.foundation.grid_size
         count = len(strong)
         box = draw_cutmix_boxes(count, tuple(strong.shape[2:])).to(strong.device)
@@ -240,22 +257,28 @@ class SynFoC(Method):
             paste_labels(labeled.patch, pseudo.patch, box),
             paste_labels(labeled.grid, pseudo.grid, nearest(box, grid)),
         )
-        return image, mixed
+        return image, mixed, box | batch.inside
 
     def _unsupervised_terms(
-        self, network_logits: torch.Tensor, foundation_logits: torch.Tensor, mixed: _Labels, ramp: float
+        self,
+        network_logits: torch.Tensor,
+        foundation_logits: torch.Tensor,
+        mixed: _Labels,
+        inside: torch.Tensor,
+        ramp: float,
     ) -> dict[str, LossTerm]:
         """Steps 5 and 6: pseudo-labels for both students, consensus and divergence between them."""
         size, grid = network_logits.shape[2:], foundation_logits.shape[2:]
         network, foundation = network_logits.softmax(1), foundation_logits.softmax(1)
         foundation_on_patch = nearest(foundation, size)
-        agree = (network.argmax(1) == foundation_on_patch.argmax(1))[:, None].to(network.dtype)
+        same = (network.argmax(1) == foundation_on_patch.argmax(1))[:, None]
+        agree, differ = ((inside & where).to(network.dtype) for where in (same, ~same))
         config = self.config
         whole = config.mask_background_dice
         supervision = masked_seg_loss(network_logits, *mixed.patch, whole)
         foundation_supervision = masked_seg_loss(foundation_logits, *mixed.grid, whole)
         consensus = consensus_loss(network, agree, foundation, nearest(agree, grid))
-        divergence = divergence_loss(network, foundation_on_patch, agree)
+        divergence = divergence_loss(network, foundation_on_patch, differ)
         both = frozenset({DEPLOYED, FOUNDATION})
         return {
             "unsupervised": LossTerm(supervision, frozenset({DEPLOYED}), ramp),
@@ -263,28 +286,3 @@ class SynFoC(Method):
             "consensus": LossTerm(consensus, both, ramp * config.consensus_weight),
             "divergence": LossTerm(divergence, both, ramp * config.divergence_weight),
         }
-
-
-class nnUNetTrainerSynFoC(nnUNetTrainerSemiSeg):
-    """Trains SynFoC and deploys its conventional student."""
-
-    method_class = SynFoC
-
-
-class nnUNetTrainerSynFoCFoundation(nnUNetTrainerExported):
-    """Deploys SynFoC's foundation student, whose LoRA is merged in; needs no foundation checkpoint."""
-
-    trained_with = "nnUNetTrainerSynFoC"
-
-    @staticmethod
-    def build_network_architecture(
-        plans_manager: Any,
-        configuration_manager: Any,
-        num_input_channels: int,
-        num_output_channels: int,
-        enable_deep_supervision: bool = True,
-    ) -> nn.Module:
-        """The foundation model of the resolved configuration in the model folder's plans."""
-        section = configuration_manager.configuration[SECTION][SynFoC.key]
-        config = parse_config(SynFoCConfig, section, f"plans.json, {SECTION}.{SynFoC.key}")
-        return DeployedSemanticSam(config.foundation, num_input_channels, num_output_channels)

@@ -13,6 +13,7 @@ import torch
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
+from nnunetv2_semiseg.batch import SemiSegBatch
 from nnunetv2_semiseg.config import STRICT
 from nnunetv2_semiseg.methods.base import StepContext
 from nnunetv2_semiseg.methods.mean_teacher import MeanTeacher, MeanTeacherConfig
@@ -40,10 +41,11 @@ class UAMT(MeanTeacher):
     config_class: ClassVar[type[Any]] = UAMTConfig
 
     def _mask(
-        self, images: torch.Tensor, target: torch.Tensor, context: StepContext
+        self, batch: SemiSegBatch, target: torch.Tensor, context: StepContext
     ) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
         """Where the entropy of the noisy passes' mean is below the bound; the measure ``certain_share``."""
-        certain = pixel_entropy(self._noisy_mean(images)) < self._bound(context.progress)
+        mean = self._noisy_mean(batch.unlabeled_weak, batch.inside)
+        certain = pixel_entropy(mean) < self._bound(context.progress)
         return certain, {"certain_share": certain.float().mean()}
 
     def _bound(self, progress: Progress) -> float:
@@ -52,9 +54,12 @@ class UAMT(MeanTeacher):
         return (FIRST_BOUND + (1 - FIRST_BOUND) * sigmoid_ramp(progress)) * highest
 
     @torch.no_grad()
-    def _noisy_mean(self, images: torch.Tensor) -> torch.Tensor:
+    def _noisy_mean(self, images: torch.Tensor, inside: torch.Tensor) -> torch.Tensor:
         """Mean of the teacher's probabilities over noisy versions of ``images``, one after another."""
-        passes = (self.teacher_probabilities(images + self._noise(images)) for _ in range(self.config.passes))
+        passes = (
+            self.teacher_probabilities(images + self._noise(images), inside)
+            for _ in range(self.config.passes)
+        )
         return sum(passes, start=images.new_zeros(())) / self.config.passes
 
     def _noise(self, images: torch.Tensor) -> torch.Tensor:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 from pathlib import Path
 
 import pytest
 import torch
-from tiny_training import Case, Training, make_batch, may_take_sam, trainers_of
+from tiny_training import CLASSES, Case, Training, make_batch, may_take_sam, trainers_of
 from torch import nn
 
 from nnunetv2_semiseg.diagnostics import unsupervised_gradient_norm
@@ -23,6 +24,7 @@ CASES = [
     for with_sam in (False, True)
     if not with_sam or (dimension == 2 and may_take_sam(method))
 ]
+FOREGROUND = 1
 every_method = pytest.mark.parametrize("case", CASES, ids=str)
 
 
@@ -36,6 +38,16 @@ def same(first: dict[str, torch.Tensor], second: dict[str, torch.Tensor]) -> boo
 
 def gradient_norm(module: nn.Module) -> float:
     return sum(float(p.grad.abs().sum()) for p in module.parameters() if p.grad is not None)
+
+
+def class_layers(network: nn.Module) -> list[nn.Conv2d | nn.Conv3d]:
+    """The convolutions that end in the classes' logits."""
+    convolutions = (part for part in network.modules() if isinstance(part, nn.Conv2d | nn.Conv3d))
+    return [layer for layer in convolutions if layer.out_channels == CLASSES and layer.bias is not None]
+
+
+def has_grad(layer: nn.Conv2d | nn.Conv3d) -> bool:
+    return layer.bias is not None and layer.bias.grad is not None
 
 
 def later_step(training: Training) -> Training:
@@ -231,6 +243,30 @@ def test_unlabeled_images_matter(case: Case) -> None:
         training.losses(mixed).total.backward()
         gradients.append(torch.cat([p.grad.flatten() for p in training.network.parameters()]))
     assert not torch.allclose(gradients[0], gradients[1])
+
+
+@every_method
+def test_padding_is_never_taught_as_foreground(case: Case) -> None:
+    """Small images are padded; networks that take padding for an organ must not learn it from each other."""
+    training = later_step(case.make_training())
+    for network in (*training.trained().values(), *training.method.teachers().values()):
+        for layer in class_layers(network):
+            layer.weight.data.zero_()
+            layer.bias.data[FOREGROUND] = 5  # 0.98: confident, and still with a gradient
+    batch = make_batch(case.dimension)
+    batch = dataclasses.replace(
+        batch,
+        # so that boxes of labeled images don't push the other way
+        labeled_targets=tuple(torch.full_like(target, FOREGROUND) for target in batch.labeled_targets),
+        unlabeled_inside=torch.zeros_like(batch.inside),
+    )
+    terms = training.losses(batch).terms
+    # what trains several networks at once has no direction of its own for each of them
+    own = [term.value for term in terms.values() if not term.supervised and len(term.trains) == 1]
+    torch.stack(own).sum().backward()
+    gradients = [layer.bias.grad[FOREGROUND] for layer in class_layers(training.network) if has_grad(layer)]
+    assert gradients
+    assert min(gradients) > 0, "going downhill would make the foreground more probable"
 
 
 @every_method

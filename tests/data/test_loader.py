@@ -107,9 +107,11 @@ def test_only_the_named_cases_are_drawn(dataset):
 
 
 def test_target_without_deep_supervision():
+    target = torch.tensor([[[[0, -1]] * 4]], dtype=torch.int16)
     labeled = iter([{"data": torch.zeros(1, 1, 4, 4), "target": torch.ones(1, 1, 4, 4), "keys": ["a"]}])
-    unlabeled = iter([{"data": torch.zeros(1, 2, 4, 4), "target": None, "keys": np.array(["u"])}])
+    unlabeled = iter([{"data": torch.zeros(1, 2, 4, 4), "target": target, "keys": np.array(["u"])}])
     batch = next(PairedLoader(labeled, unlabeled))
+    assert torch.equal(batch.inside, torch.tensor([[[[True, False]] * 4]]))
     assert len(batch.labeled_targets) == 1
     assert batch.labeled_targets[0].shape == (1, 1, 4, 4)
 

@@ -93,6 +93,22 @@ def test_weak_view_is_nnunets_spatial_and_mirror_augmentation(patch_size, seed):
 
 
 @pytest.mark.parametrize("patch_size", [FLAT, VOLUME, ANISOTROPIC])
+def test_what_a_rotation_brings_in_is_outside(patch_size):
+    transform = build_two_view_transform(training_transforms(patch_size), OFF)
+    seen = 0
+    for seed in SEEDS:
+        torch.manual_seed(seed)
+        np.random.seed(seed)
+        image = torch.ones((1, *patch_size))
+        result = transform(image=image, segmentation=torch.zeros((1, *patch_size), dtype=torch.int16))
+        beyond = result["image"][:1] == 0
+        assert (result["segmentation"][beyond] == -1).all()
+        assert set(result["segmentation"].unique().tolist()) <= {-1, 0}
+        seen += int(beyond.any())
+    assert seen  # the patch as large as the image: every rotation shows its corners
+
+
+@pytest.mark.parametrize("patch_size", [FLAT, VOLUME, ANISOTROPIC])
 def test_geometry_varies(patch_size):
     transform = build_two_view_transform(training_transforms(patch_size), OFF)
     corners = {tuple(draw(transform, patch_size, seed)[0].flatten(1)[:, 0].tolist()) for seed in SEEDS}

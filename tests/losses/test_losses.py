@@ -118,7 +118,7 @@ def test_consensus_and_divergence_by_hand() -> None:
     mask = torch.tensor([[[1.0, 0.0]]])
     entropy = -0.5 * math.log(0.5)
     assert consensus_loss(first, mask, second, mask).item() == pytest.approx(0.5 * (2 * entropy / 4) * 2)
-    assert divergence_loss(first, second, mask).item() == pytest.approx(2 * 0.16 / 4)
+    assert divergence_loss(first, second, 1 - mask).item() == pytest.approx(2 * 0.16 / 4)
 
 
 def test_certain_probabilities_have_finite_entropy_gradients() -> None:

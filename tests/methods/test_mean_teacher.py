@@ -100,7 +100,7 @@ def test_noise_is_clipped_and_each_pass_has_its_own() -> None:
     method = UAMT(UAMTConfig(passes=3), make_setting(), Pixelwise())
     seen: list[torch.Tensor] = []
     method.network_teacher.register_forward_hook(lambda module, inputs, output: seen.append(inputs[0]))
-    method._noisy_mean(torch.zeros(2, 1, 32, 32))
+    method._noisy_mean(torch.zeros(2, 1, 32, 32), torch.ones(2, 1, 32, 32, dtype=torch.bool))
     assert len(seen) == 3
     assert len({float(images.sum()) for images in seen}) == 3
     for images in seen:

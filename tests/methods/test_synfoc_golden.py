@@ -124,7 +124,7 @@ def test_confidence_measures(step: Step) -> None:
 
 def test_pseudo_labels_before_and_after_mixing(step: Step) -> None:
     golden, batch = step.golden, step.batch()
-    pseudo, measures = step.method._pseudo_labels(batch.unlabeled_weak, step.network)
+    pseudo, measures = step.method._pseudo_labels(batch.unlabeled_weak, batch.inside, step.network)
     assert_equal(pseudo.patch.classes, golden["out_pseudo_label"])
     assert_equal(pseudo.grid.classes, golden["out_lowres_pseudo_label"])
     # the released code mixes in place, so its masks "before" mixing are already 1 inside the box
@@ -135,7 +135,7 @@ def test_pseudo_labels_before_and_after_mixing(step: Step) -> None:
     assert_equal(measures["confident_share"], pseudo.patch.trusted.float().mean())
     assert_equal(measures["foundation_confident_share"], pseudo.grid.trusted.float().mean())
 
-    _, mixed = step.method._mix(batch, step.method._true_labels(batch.labeled_targets[0]), pseudo)
+    _, mixed, _ = step.method._mix(batch, step.method._true_labels(batch.labeled_targets[0]), pseudo)
     assert_equal(mixed.patch.classes, golden["out_mixed_label"])
     assert_equal(mixed.patch.trusted, golden["out_mixed_mask"][:, 0])
     assert_equal(mixed.grid.classes, golden["out_lowres_mixed_label"])

@@ -51,8 +51,8 @@ if __name__ == "__main__":
         assert kind.__name__ == name and kind is again[name]
         assert kind is getattr(importlib.import_module(kind.__module__), name)
         assert kind.__module__.startswith("nnunetv2_semiseg.methods."), kind.__module__
-    from nnunetv2_semiseg.methods import synfoc
-    assert found["nnUNetTrainerSynFoC"] is synfoc.nnUNetTrainerSynFoC
+    from nnunetv2_semiseg.methods import synfoc_trainers
+    assert found["nnUNetTrainerSynFoC"] is synfoc_trainers.nnUNetTrainerSynFoC
     with multiprocessing.get_context("spawn").Pool(1) as pool:
         assert pool.map(name_of, list(found.values())) == list(found)
     print("all found")

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from nnunetv2_semiseg.export import export_folder
-from nnunetv2_semiseg.methods.synfoc import nnUNetTrainerSynFoC
+from nnunetv2_semiseg.methods.synfoc_trainers import nnUNetTrainerSynFoC
 
 if TYPE_CHECKING:
     from tests.conftest import Workspace

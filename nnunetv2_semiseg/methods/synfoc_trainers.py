@@ -1,0 +1,38 @@
+"""nnU-Net's trainers of SynFoC: the one that trains, and the one that deploys its foundation student."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import nn
+
+from nnunetv2_semiseg.config import SECTION, parse_config
+from nnunetv2_semiseg.export import nnUNetTrainerExported
+from nnunetv2_semiseg.methods.synfoc import SynFoC, SynFoCConfig
+from nnunetv2_semiseg.networks.segmentation_export import DeployedSemanticSam
+from nnunetv2_semiseg.trainer import nnUNetTrainerSemiSeg
+
+
+class nnUNetTrainerSynFoC(nnUNetTrainerSemiSeg):
+    """Trains SynFoC and deploys its conventional student."""
+
+    method_class = SynFoC
+
+
+class nnUNetTrainerSynFoCFoundation(nnUNetTrainerExported):
+    """Deploys SynFoC's foundation student, whose LoRA is merged in; needs no foundation checkpoint."""
+
+    trained_with = "nnUNetTrainerSynFoC"
+
+    @staticmethod
+    def build_network_architecture(
+        plans_manager: Any,
+        configuration_manager: Any,
+        num_input_channels: int,
+        num_output_channels: int,
+        enable_deep_supervision: bool = True,
+    ) -> nn.Module:
+        """The foundation model of the resolved configuration in the model folder's plans."""
+        section = configuration_manager.configuration[SECTION][SynFoC.key]
+        config = parse_config(SynFoCConfig, section, f"plans.json, {SECTION}.{SynFoC.key}")
+        return DeployedSemanticSam(config.foundation, num_input_channels, num_output_channels)
