@@ -147,7 +147,7 @@ class KnowSAM(DistillingMethod):
             **self._agreement_terms(subnets, batch.all_inside, ramp),
         }
         if context.progress.fraction >= self.config.mixing_start:
-            regions = self._regions(output.fused)
+            regions = self._regions(output.fused, batch.all_inside)
             mixed_images, mixed_labels = self._mix(batch, sam_logits[count:], regions)
             mixed: FusedOutput = context.network(mixed_images, with_subnets=True)
             labeled_inside, inside = batch.all_inside.split([count, len(images) - count])
@@ -168,11 +168,11 @@ class KnowSAM(DistillingMethod):
             terms[f"{prefix}mutual_{name}"] = LossTerm(mutual_loss(own, other, inside), trains, 0.5 * ramp)
         return terms
 
-    def _regions(self, fused_logits: torch.Tensor) -> torch.Tensor:
-        """Where each image, labeled or not, is to be filled from its partner."""
-        config = self.config
+    def _regions(self, fused_logits: torch.Tensor, inside: torch.Tensor) -> torch.Tensor:
+        """Where each image, labeled or not, is to be filled from its partner; padding is not uncertain."""
+        config, probabilities = self.config, outside_is_background(fused_logits.softmax(1), inside)
         return uncertain_regions(
-            fused_logits.softmax(1), config.mixing_grid, config.mixing_cells, config.mixing_rule == "most"
+            probabilities, config.mixing_grid, config.mixing_cells, config.mixing_rule == "most"
         )
 
     def _mix(

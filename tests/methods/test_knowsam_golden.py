@@ -143,7 +143,7 @@ def test_uncertainty_guided_mixing(rule: Literal["most", "least"]) -> None:
     pseudo_label = numbers["in_pseudo_label_unlabeled"]
     sam_logits = 5 * nn.functional.one_hot(pseudo_label, classes).movedim(-1, 1).float()
 
-    regions = method._regions(numbers["in_fused_probabilities"].log())
+    regions = method._regions(numbers["in_fused_probabilities"].log(), batch.all_inside)
     images, labels = method._mix(batch, sam_logits, regions)
     assert labels.trusted.all()
     names = [f"out_{rule}_uncertain_{kind}" for kind in ("labeled", "unlabeled")]

@@ -140,7 +140,7 @@ def test_mixed_images_and_labels_by_hand(counts: tuple[int, int]) -> None:
     assert len(first) == len(mixed) == sum(counts)
     np.testing.assert_allclose(mixed.flatten(1).numpy(), images, rtol=1e-6)
     sam = step.sam.network(step.batch.unlabeled_strong)
-    regions = step.method._regions(step.network.fusion(first))
+    regions = step.method._regions(step.network.fusion(first), step.batch.all_inside)
     _, ours = step.method._mix(step.batch, sam, regions)
     np.testing.assert_array_equal(ours.classes.flatten(1).numpy(), labels)
     assert ours.trusted.all()
@@ -221,7 +221,7 @@ def test_terms_that_the_paper_does_not_mention_have_switches(
 def test_pixels_of_the_ignore_label_are_trusted_nowhere() -> None:
     step = Step({"mixing_cells": 16}, counts=(3, 2), ignore_label=IGNORE)  # whole images change places
     sam = step.sam.network(step.batch.unlabeled_strong)
-    regions = step.method._regions(step.network.fusion(torch.zeros(5, 1, SIZE, SIZE)))
+    regions = step.method._regions(step.network.fusion(torch.zeros(5, 1, SIZE, SIZE)), step.batch.all_inside)
     images, labels = step.method._mix(step.batch, sam, regions)
     annotated = step.batch.labeled_targets[0][:, 0] != IGNORE
     assert torch.equal(images[:3], step.batch.unlabeled_strong[[0, 1, 0]])
@@ -239,3 +239,15 @@ def test_ignored_pixels_change_no_loss() -> None:
     assert torch.isfinite(before)
     step.batch.labeled_images[:, :, ::2] = 5
     assert step.run().terms["supervised_sam"].value.item() == pytest.approx(sam.item())
+
+
+def test_padding_is_not_uncertain() -> None:
+    step = Step({"mixing_cells": 1, "mixing_grid": 2})
+    inside = torch.ones_like(step.batch.all_inside)
+    inside[..., SIZE // 2 :] = False
+    doubtful = torch.zeros(len(inside), 3, SIZE, SIZE)
+    doubtful[..., : SIZE // 2] = torch.tensor([2.0, 0, 0])[
+        :, None, None
+    ]  # less doubtful than what is outside
+    assert not (step.method._regions(doubtful, inside) & ~inside).any()
+    assert (step.method._regions(doubtful, torch.ones_like(inside)) & ~inside).any()
