@@ -34,12 +34,39 @@ def draw_cutmix_boxes(
     """
     masks = torch.zeros((count, 1, *shape), dtype=torch.bool)
     for mask in masks:
-        edges = _draw_box_size(shape, share, aspect)
-        starts = [
-            int(torch.randint(extent - edge + 1, ())) for extent, edge in zip(shape, edges, strict=True)
-        ]
-        box = (slice(start, start + edge) for start, edge in zip(starts, edges, strict=True))
-        mask[(slice(None), *box)] = True
+        _place_box(mask, _draw_box_size(shape, share, aspect))
+    return masks
+
+
+def draw_cubes(count: int, shape: tuple[int, ...], side: float | tuple[float, float]) -> torch.Tensor:
+    """One box of the patch's own proportions for each sample, from torch's global CPU stream.
+
+    Args:
+        count: Number of samples B.
+        shape: Spatial shape S of the patch in pixels, of any number of axes.
+        side: Edges of the box in parts of the patch's edges: one for all boxes, or the smallest and the
+            largest between which each box's is drawn.
+
+    Returns:
+        ``B x 1 x S``, bool, True inside the box; for `paste`.
+
+    Raises:
+        ValueError: ``side`` is no part of the patch, or the smallest box has no pixel along some axis.
+    """
+    low, high = side if isinstance(side, tuple) else (side, side)
+    if not 0 < low <= high <= 1:
+        raise ValueError(
+            f"the side of a cube must be above 0 and at most 1, the lower bound first; got {side}"
+        )
+    if min(_scaled(shape, low)) < 1:
+        raise ValueError(
+            f"a cube of {low:g} of the patch {' x '.join(map(str, shape))} has no voxel along the shortest edge: "
+            "take a larger patch or a larger cube"
+        )
+    masks = torch.zeros((count, 1, *shape), dtype=torch.bool)
+    for mask in masks:
+        part = low if low == high else low + (high - low) * float(torch.rand(()))
+        _place_box(mask, _scaled(shape, part))
     return masks
 
 
@@ -107,6 +134,19 @@ def exchange(labeled: torch.Tensor, unlabeled: torch.Tensor, regions: torch.Tens
         paste(partners(labeled, len(unlabeled)), unlabeled, into_unlabeled),
     )
     return torch.cat(filled)
+
+
+def _place_box(mask: torch.Tensor, edges: tuple[int, ...]) -> None:
+    """Set a box somewhere in a mask ``1 x S`` to True."""
+    starts = [
+        int(torch.randint(extent - edge + 1, ())) for extent, edge in zip(mask.shape[1:], edges, strict=True)
+    ]
+    box = (slice(start, start + edge) for start, edge in zip(starts, edges, strict=True))
+    mask[(slice(None), *box)] = True
+
+
+def _scaled(shape: tuple[int, ...], part: float) -> tuple[int, ...]:
+    return tuple(round(part * extent) for extent in shape)
 
 
 def _draw_box_size(

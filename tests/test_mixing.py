@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nnunetv2_semiseg.mixing import draw_cutmix_boxes, partners, paste, uncertain_regions
+from nnunetv2_semiseg.mixing import draw_cubes, draw_cutmix_boxes, partners, paste, uncertain_regions
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -183,3 +184,53 @@ def test_boxes_of_images_are_drawn_as_ever() -> None:
     starts = [[int(line.int().argmax()) for line in (box.any(1), box.any(0))] for box in boxes]
     assert edges == [[41, 16], [31, 14]]
     assert starts == [[5, 23], [7, 10]]
+
+
+def edges_of(box: torch.Tensor) -> list[int]:
+    """Edges of the box in a mask of spatial shape alone, which must have no gaps."""
+    edges = [int(box.movedim(axis, 0).flatten(1).any(1).sum()) for axis in range(box.ndim)]
+    assert int(box.sum()) == math.prod(edges)
+    return edges
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.integers(0, 2**31), st.lists(st.integers(2, 40), min_size=2, max_size=3))
+def test_a_cube_has_the_patchs_proportions(seed: int, shape: list[int]) -> None:
+    torch.manual_seed(seed)
+    cubes = draw_cubes(3, tuple(shape), 2 / 3)
+    assert cubes.shape == (3, 1, *shape)
+    assert cubes.dtype == torch.bool
+    assert all(edges_of(cube[0]) == [round(2 / 3 * extent) for extent in shape] for cube in cubes)
+    for cube in draw_cubes(3, tuple(shape), (0.3, 0.6)):
+        for edge, extent in zip(edges_of(cube[0]), shape, strict=True):
+            assert round(0.3 * extent) <= edge <= round(0.6 * extent)
+
+
+def test_cubes_reach_every_corner_and_all_sizes() -> None:
+    torch.manual_seed(0)
+    cubes = draw_cubes(300, (20, 10), (0.3, 0.6))[:, 0]
+    assert cubes.any(0).all()
+    assert {edges_of(cube)[0] for cube in cubes} == set(range(6, 13))
+
+
+def test_cubes_are_reproducible_and_differ() -> None:
+    torch.manual_seed(3)
+    first = draw_cubes(4, (32, 32), (0.3, 0.6))
+    assert not torch.equal(first[0], first[1])
+    torch.manual_seed(3)
+    assert torch.equal(first, draw_cubes(4, (32, 32), (0.3, 0.6)))
+
+
+def test_a_cube_of_the_whole_patch() -> None:
+    assert draw_cubes(2, (5, 3, 4), 1.0).all()
+
+
+def test_a_cube_without_voxels_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"cube of 0\.3 of the patch 1 x 40 x 40 has no voxel"):
+        draw_cubes(1, (1, 40, 40), (0.3, 0.6))
+
+
+@pytest.mark.parametrize("side", [0.0, 1.5, (0.6, 0.3)])
+def test_impossible_sides_are_refused(side: float | tuple[float, float]) -> None:
+    with pytest.raises(ValueError, match="the side of a cube must be"):
+        draw_cubes(1, (40, 40), side)
