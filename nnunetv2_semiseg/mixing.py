@@ -60,7 +60,7 @@ def draw_cubes(count: int, shape: tuple[int, ...], side: float | tuple[float, fl
         )
     if min(_scaled(shape, low)) < 1:
         raise ValueError(
-            f"a cube of {low:g} of the patch {' x '.join(map(str, shape))} has no voxel along the shortest edge: "
+            f"a cube of {low:g} of the patch {' x '.join(map(str, shape))} has an edge without voxels: "
             "take a larger patch or a larger cube"
         )
     masks = torch.zeros((count, 1, *shape), dtype=torch.bool)

@@ -226,7 +226,7 @@ def test_a_cube_of_the_whole_patch() -> None:
 
 
 def test_a_cube_without_voxels_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"cube of 0\.3 of the patch 1 x 40 x 40 has no voxel"):
+    with pytest.raises(ValueError, match=r"cube of 0\.3 of the patch 1 x 40 x 40 has an edge without"):
         draw_cubes(1, (1, 40, 40), (0.3, 0.6))
 
 
