@@ -1,0 +1,98 @@
+"""Every task as often as any other, however many cases each is annotated in.
+
+A task is drawn evenly of all T, then a case evenly of the ``n_t`` that are annotated for it. nnU-Net's loader
+draws cases and knows no tasks, so that the draw is turned round: first the case, then one of its tasks::
+
+    p(i) = sum over the tasks t of case i of 1 / (T n_t)
+    p(t | i) = 1 / (T n_t) / p(i)
+
+Each task's share is 1 / T for any tasks that have a case. Where cases of one source are all annotated for the
+same tasks, a case's task is drawn evenly.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from batchgenerators.dataloading.nondet_multi_threaded_augmenter import NonDetMultiThreadedAugmenter
+
+Probabilities = np.ndarray[Any, np.dtype[np.float64]]
+
+
+class TaskSampling:
+    """How often each case is drawn, and which task a drawn case stands for."""
+
+    def __init__(self, case_tasks: Mapping[str, Sequence[int]], num_tasks: int) -> None:
+        """Count.
+
+        Args:
+            case_tasks: The task ids, from 0, of every labeled case of the training, and of no other case.
+            num_tasks: T.
+
+        Raises:
+            ValueError: A case has no task, or an unknown one, or a task has no case.
+        """
+        annotated = torch.zeros(len(case_tasks), num_tasks, dtype=torch.float64)
+        for row, (case, tasks) in zip(annotated, case_tasks.items(), strict=True):
+            if not tasks or not set(tasks) <= set(range(num_tasks)):
+                raise ValueError(
+                    f"the training case {case} has the tasks {list(tasks)}: each case needs one or more "
+                    f"of the task ids 0 to {num_tasks - 1}"
+                )
+            row[list(tasks)] = 1
+        cases_of_task = annotated.sum(0)
+        if not cases_of_task.all():
+            missing = ", ".join(str(int(task)) for task in (cases_of_task == 0).nonzero())
+            raise ValueError(
+                f"no training case is annotated for task {missing}: choose a split that has each task among "
+                "its training cases, or leave the task out"
+            )
+        self._joint = annotated / (num_tasks * cases_of_task)
+        self._rows = {case: row for row, case in enumerate(case_tasks)}
+
+    def case_probabilities(self, cases: Sequence[str]) -> Probabilities:
+        """How often each case is to be drawn.
+
+        Args:
+            cases: All cases of the training, in the loader's order.
+
+        Returns:
+            One probability a case; together 1.
+        """
+        probabilities: Probabilities = self._joint[self._of(cases)].sum(1).numpy()
+        return probabilities
+
+    def draw_tasks(self, cases: Sequence[str]) -> torch.Tensor:
+        """One task for each drawn case, from torch's global CPU stream.
+
+        Args:
+            cases: Of a batch, L of them.
+
+        Returns:
+            Task ids, ``L``, int64.
+        """
+        return torch.multinomial(self._joint[self._of(cases)], 1)[:, 0]
+
+    def _of(self, cases: Sequence[str]) -> list[int]:
+        return [self._rows[case] for case in cases]
+
+
+def sample_evenly(labeled: Any, sampling: TaskSampling) -> None:
+    """Let nnU-Net's loader of labeled images draw its cases so that the tasks have equal shares.
+
+    nnU-Net leaves the loader's ``sampling_probabilities`` at None. Background processes hold a copy of the
+    loader and are started again.
+
+    Args:
+        labeled: The training loader of nnU-Net's ``get_dataloaders``.
+        sampling: Made for that loader's cases.
+    """
+    parallel = isinstance(labeled, NonDetMultiThreadedAugmenter)
+    source = labeled.generator if parallel else labeled.data_loader
+    source.sampling_probabilities = sampling.case_probabilities(source.indices)
+    if parallel:
+        labeled._finish()
+        next(labeled)
