@@ -23,6 +23,7 @@ BELOW_THE_TRAINER = (
     "config",
     "schedules",
     "labels",
+    "tasks",
     "mixing",
     "grids",
     "uncertainty",

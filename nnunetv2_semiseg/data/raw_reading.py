@@ -79,6 +79,15 @@ def image_names(folder: Path, ending: str) -> set[str]:
     return set(map(str, get_identifiers_from_splitted_dataset_folder(str(folder), ending)))
 
 
+def images_by_case(folder: Path, ending: str) -> dict[str, tuple[Path, ...]]:
+    """Files of each case of an image folder in the order of the channels; none where it does not exist."""
+    cases: dict[str, tuple[Path, ...]] = {}
+    for path in sorted(folder.glob(f"[!.]*{ending}")):
+        case = path.name[: -len(ending) - CHANNEL_SUFFIX_LENGTH]
+        cases[case] = (*cases.get(case, ()), path)
+    return cases
+
+
 def image_sidecar(image: Path, ending: str) -> Path | None:
     """The json with the spacing that nnU-Net reads next to a tiff image, where there is one."""
     return _existing(image.parent / f"{image.name[: -len(ending) - CHANNEL_SUFFIX_LENGTH]}.json")

@@ -189,6 +189,7 @@ def decode_values(
     labels = np.zeros(values.shape, dtype=np.uint8)
     for value in np.unique(values):
         if value not in codes:
-            raise ValueError(f"{path}: mask value {value} is unknown; valid are {', '.join(map(str, codes))}")
+            valid = ", ".join(map(str, codes))
+            raise ValueError(f"{path}: mask value {value:g} is unknown; valid are {valid}")
         labels[values == value] = codes[value]
     return labels
