@@ -48,13 +48,12 @@ from nnunetv2_semiseg.data.conversion import (
     Release,
     SourceCase,
     Split,
-    ValidationUse,
     convert_release,
-    use_validation,
 )
 from nnunetv2_semiseg.data.h5_images import h5_shape, read_h5_image, read_h5_label
 from nnunetv2_semiseg.data.patients import FRAME, Role, listed_roles, patient_of, unlisted_roles
 from nnunetv2_semiseg.data.slicing import save_slice, slice_cases, slice_name, write_slice
+from nnunetv2_semiseg.data.validation_use import ValidationUse, use_validation
 from nnunetv2_semiseg.data.volumes import ENDING, VolumeLayout, read_header, refuse_size
 
 Form: TypeAlias = Literal["volumes", "slices"]
@@ -268,6 +267,7 @@ def convert(options: AcdcOptions, raw_folder: Path) -> Path:
         reference="Bernard et al., IEEE TMI 2018; https://humanheart-project.creatis.insa-lyon.fr",
         license="see https://humanheart-project.creatis.insa-lyon.fr",
         counted="patients",
+        name_in_list=patient_of,
     )
     return convert_release(release, options, raw_folder)
 

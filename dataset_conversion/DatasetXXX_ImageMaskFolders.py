@@ -45,7 +45,6 @@ from nnunetv2_semiseg.commands.conversion import (
 from nnunetv2_semiseg.data.conversion import (
     SourceCase,
     SourceOptions,
-    ValidationUse,
     describe_size,
     write_parts,
 )
@@ -60,6 +59,7 @@ from nnunetv2_semiseg.data.image_files import (
 from nnunetv2_semiseg.data.image_folders import scan_image_folders
 from nnunetv2_semiseg.data.mask_values import read_binary_mask, read_class_mask
 from nnunetv2_semiseg.data.raw import DatasetInfo, Part
+from nnunetv2_semiseg.data.validation_use import ValidationUse
 
 CHANNEL_NAMES: dict[Mode, tuple[str, ...]] = {"L": ("grey",), "RGB": ("R", "G", "B")}
 PUBLISHER = "see the publisher of the images"

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import TypeVar, get_args
 
 from nnunetv2_semiseg.commands.errors import clean_exit
-from nnunetv2_semiseg.data.conversion import ConversionOptions, SourceOptions, ValidationUse
+from nnunetv2_semiseg.data.conversion import ConversionOptions, SourceOptions
 from nnunetv2_semiseg.data.raw import Selection
 from nnunetv2_semiseg.data.raw_folders import raw_folder
+from nnunetv2_semiseg.data.validation_use import ValidationUse
 
 OptionsT = TypeVar("OptionsT", bound=SourceOptions)
 
@@ -68,7 +69,14 @@ def converter_parser(documentation: str | None) -> argparse.ArgumentParser:
 
 def add_selection_arguments(parser: argparse.ArgumentParser, counted: str) -> None:
     """How many cases are labeled and which; ``counted`` is the help text of the number."""
-    parser.add_argument("--num-labeled", type=int, required=True, help=counted)
+    which = parser.add_mutually_exclusive_group(required=True)
+    which.add_argument("--num-labeled", type=int, help=counted)
+    which.add_argument(
+        "--labeled-list",
+        type=Path,
+        metavar="FILE",
+        help="instead of a number: a file that names them, one a line",
+    )
     parser.add_argument(
         "--selection", choices=get_args(Selection), default="first", help="first by name (default) or random"
     )

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import argparse
-from typing import get_args
 
+from nnunetv2_semiseg.commands.conversion import add_selection_arguments
 from nnunetv2_semiseg.commands.errors import clean_exit
 from nnunetv2_semiseg.data.hide_labels import HIDDEN_LABELS, hide_labels
-from nnunetv2_semiseg.data.raw import Selection
 from nnunetv2_semiseg.data.raw_folders import find_raw_dataset
 
 
@@ -24,6 +23,7 @@ def main() -> None:
         arguments.selection,
         arguments.seed,
         arguments.overwrite,
+        arguments.labeled_list,
     )
     print(f"Wrote {target}. Next: nnUNetv2_plan_and_preprocess -d {arguments.output}")
 
@@ -41,11 +41,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "-o", dest="output", type=int, required=True, metavar="ID", help="id of the new dataset"
     )
-    parser.add_argument("--num-labeled", type=int, required=True, help="how many cases keep their labels")
-    parser.add_argument(
-        "--selection", choices=get_args(Selection), default="first", help="first by name (default) or random"
-    )
-    parser.add_argument("--seed", type=int, default=0, help="of the random selection; default 0")
+    add_selection_arguments(parser, "how many cases keep their labels")
     parser.add_argument("--name", help="name of the new dataset, without DatasetNNN_; default: the old one's")
     parser.add_argument("--overwrite", action="store_true", help="replace the new dataset if it exists")
     return parser

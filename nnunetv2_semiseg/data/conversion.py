@@ -4,29 +4,25 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Literal, Protocol, TypeAlias
 
+from nnunetv2_semiseg.data.case_lists import choose_labeled
 from nnunetv2_semiseg.data.raw import (
     DatasetInfo,
     Part,
     RawCase,
     Selection,
     case_name,
-    select_cases,
     write_raw_dataset,
 )
 
 Split: TypeAlias = Literal["train", "test"]
-ValidationUse: TypeAlias = Literal["skip", "unlabeled", "test"]
 
 TEST_FRACTION = 0.2
 """Share of each domain that becomes test data where the release has no split."""
-
-VALIDATION_DOMAIN = "val"
-"""Domain of a release's validation cases, which keeps them apart from its test cases in evaluations."""
 
 
 @dataclass(frozen=True)
@@ -85,12 +81,14 @@ class ConversionOptions(SourceOptions):
     Attributes:
         labeled_domain: The domain whose cases keep their labels.
         num_labeled: How many of them do; groups, where the release has groups.
+        labeled_list: A file that names them instead, one a line.
         selection: ``first`` by name or ``random``.
         seed: Of the random selection.
     """
 
     labeled_domain: str
-    num_labeled: int
+    num_labeled: int | None = None
+    labeled_list: Path | None = None
     selection: Selection = "first"
     seed: int = 0
 
@@ -128,6 +126,7 @@ class Release:
         reference: See `DatasetInfo`.
         license: See `DatasetInfo`.
         counted: What the user counts when asking for labeled cases, in the plural.
+        name_in_list: The case, or group of cases, that a line of a list names.
     """
 
     name: str
@@ -137,6 +136,7 @@ class Release:
     reference: str
     license: str
     counted: str = "images"
+    name_in_list: Callable[[str], str] = str
 
 
 def convert_release(release: Release, options: ConversionOptions, raw_folder: Path) -> Path:
@@ -159,7 +159,7 @@ def convert_release(release: Release, options: ConversionOptions, raw_folder: Pa
             a file is not as it should be, or the dataset cannot be written.
     """
     layout = _find_layout(release, options.source)
-    parts = assign_parts(layout.scan(options.source), options, release.counted)
+    parts = assign_parts(layout.scan(options.source), options, release)
     info = DatasetInfo(
         channel_names=release.channel_names,
         labels=release.labels,
@@ -188,7 +188,7 @@ def write_parts(
 
 
 def assign_parts(
-    cases: Sequence[SourceCase], options: ConversionOptions, counted: str = "images"
+    cases: Sequence[SourceCase], options: ConversionOptions, release: Release
 ) -> Mapping[SourceCase, Part]:
     """Decide for each case whether it is labeled, unlabeled or test data.
 
@@ -198,11 +198,12 @@ def assign_parts(
     Args:
         cases: Training and test cases.
         options: The user's choices.
-        counted: See `Release`.
+        release: What the cases are of.
 
     Raises:
-        ValueError: The labeled domain is unknown, has too few annotated training cases, or a test image has
-            no mask.
+        FileNotFoundError: The list of labeled cases does not exist.
+        ValueError: The labeled domain is unknown, has too few annotated training cases or not those of the
+            list, or a test image has no mask.
     """
     domains = sorted({case.domain for case in cases})
     if options.labeled_domain not in domains:
@@ -212,32 +213,11 @@ def assign_parts(
     for case in cases:
         if case.split == "test" and not case.masks:
             raise ValueError(f"{case.image}: a test image needs a mask; add it or remove the image")
-    labeled = _choose_labeled(cases, options, counted)
+    labeled = _choose_labeled(cases, options, release)
     return {
         case: "test" if case.split == "test" else "labeled" if case in labeled else "unlabeled"
         for case in cases
     }
-
-
-def use_validation(cases: Sequence[SourceCase], use: ValidationUse, source: Path) -> list[SourceCase]:
-    """What becomes of a release's validation cases, which are never labeled training data.
-
-    Args:
-        cases: The release's validation cases.
-        use: ``skip`` leaves them out, ``unlabeled`` makes them training cases without masks, ``test`` makes
-            them test cases of a domain of their own.
-        source: The release's folder, for the error.
-
-    Raises:
-        ValueError: They are to be used and there are none.
-    """
-    if use == "skip":
-        return []
-    if not cases:
-        raise ValueError(f"{source} has no validation cases; leave --val {use} out")
-    if use == "test":
-        return [replace(case, domain=VALIDATION_DOMAIN, split="test") for case in cases]
-    return [replace(case, domain=VALIDATION_DOMAIN, split="train", masks=()) for case in cases]
 
 
 def last_fifth(stems: Sequence[str]) -> frozenset[str]:
@@ -256,17 +236,27 @@ def _find_layout(release: Release, source: Path) -> Layout:
     raise FileNotFoundError(f"{source} is not laid out as {release.name}: expected {expected}")
 
 
-def _choose_labeled(cases: Sequence[SourceCase], options: ConversionOptions, counted: str) -> set[SourceCase]:
+def _choose_labeled(
+    cases: Sequence[SourceCase], options: ConversionOptions, release: Release
+) -> set[SourceCase]:
     train = [case for case in cases if case.domain == options.labeled_domain and case.split == "train"]
     groups: dict[str, list[SourceCase]] = defaultdict(list)
     for case in train:
         groups[case.group or case.stem].append(case)
     annotated = [name for name, group in groups.items() if all(case.masks for case in group)]
     without = [case.image for case in train if not case.masks]
-    what = f"training {counted} with a mask in domain '{options.labeled_domain}'"
+    what = f"training {release.counted} with a mask in domain '{options.labeled_domain}'"
     if without:
         what += f" ({len(without)} without a mask, for example {without[0]}: add it or ask for fewer)"
-    chosen = select_cases(annotated, options.num_labeled, options.selection, options.seed, what)
+    chosen = choose_labeled(
+        annotated,
+        options.num_labeled,
+        options.labeled_list,
+        options.selection,
+        options.seed,
+        what,
+        release.name_in_list,
+    )
     return {case for name in chosen for case in groups[name]}
 
 
@@ -276,8 +266,9 @@ def describe_size(options: SourceOptions) -> str:
 
 
 def _describe(options: ConversionOptions, counted: str) -> str:
-    chosen = f"random, seed {options.seed}" if options.selection == "random" else "first by name"
-    return (
-        f"{options.num_labeled} labeled {counted} of domain {options.labeled_domain} ({chosen}); "
-        f"{describe_size(options)}"
-    )
+    if options.labeled_list is not None:
+        labeled = f"labeled {counted} of domain {options.labeled_domain} as in {options.labeled_list.name}"
+    else:
+        chosen = f"random, seed {options.seed}" if options.selection == "random" else "first by name"
+        labeled = f"{options.num_labeled} labeled {counted} of domain {options.labeled_domain} ({chosen})"
+    return f"{labeled}; {describe_size(options)}"

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from nnunetv2_semiseg.data.raw import Selection, select_cases
+from nnunetv2_semiseg.data.case_lists import choose_labeled
+from nnunetv2_semiseg.data.raw import Selection
 from nnunetv2_semiseg.data.raw_folders import (
     dataset_folder_name,
     link_or_copy,
@@ -33,10 +34,11 @@ def hide_labels(
     source: Path,
     dataset_id: int,
     name: str,
-    num_labeled: int,
+    num_labeled: int | None = None,
     selection: Selection = "first",
     seed: int = 0,
     overwrite: bool = False,
+    labeled_list: Path | None = None,
 ) -> Path:
     """Write a copy of a raw dataset in which only some training cases have labels.
 
@@ -48,19 +50,20 @@ def hide_labels(
         source: The raw dataset.
         dataset_id: Of the new dataset, which is written next to ``source``.
         name: What follows ``DatasetNNN_`` in the new dataset's name.
-        num_labeled: How many cases keep their labels.
+        num_labeled: How many cases keep their labels; None with a list.
         selection: ``first`` by name or ``random``.
         seed: Of the random selection.
         overwrite: Whether an existing dataset of this id and name is replaced.
+        labeled_list: A file that names the cases that keep their labels, one a line.
 
     Returns:
         The new dataset's folder.
 
     Raises:
-        FileNotFoundError: An image or label of a training case does not exist.
-        ValueError: The dataset has fewer training cases, the new one exists or would replace ``source``, its
-            id is taken, a file does not have the dataset's ending, or a training case has the name of an
-            unlabeled one.
+        FileNotFoundError: An image or label of a training case does not exist, or the list does not.
+        ValueError: Both or neither of number and list are given, the dataset has fewer training cases or not
+            the listed ones, the new one exists or would replace ``source``, its id is taken, a file does not
+            have the dataset's ending, or a training case has the name of an unlabeled one.
     """
     if dataset_folder_name(dataset_id, name) == source.name:
         raise ValueError(f"{source.name} cannot replace itself; choose another id for the new dataset")
@@ -71,13 +74,13 @@ def hide_labels(
     for case in sorted(image_names(source / "imagesUn", ending) & set(cases)):
         raise ValueError(f"{source}: case '{case}' is both labeled and in imagesUn; rename one of them")
     what = f"training cases in {source.name}"
-    labeled = set(select_cases(list(cases), num_labeled, selection, seed, what))
+    labeled = set(choose_labeled(cases, num_labeled, labeled_list, selection, seed, what))
     with staged_folder(target) as folder:
         _carry_over(source, folder)
         for case, files in tqdm(cases.items(), desc=target.name, unit="case"):
             _place_case(folder, case, files, case in labeled, ending)
         new_json = {key: value for key, value in dataset_json.items() if key != "dataset"}
-        new_json |= {"numTraining": num_labeled, "name": name}
+        new_json |= {"numTraining": len(labeled), "name": name}
         (folder / "dataset.json").write_text(json.dumps(new_json, indent=4))
     return target
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from nnunetv2_semiseg.data.conversion import SourceCase, ValidationUse, use_validation
+from nnunetv2_semiseg.data.conversion import SourceCase
+from nnunetv2_semiseg.data.validation_use import ValidationUse, use_validation
 
 EXPECTED = "{labeled,unlabeled,val,TestDataset/NAME}/{image,mask}/"
 IMAGE_FOLDERS = ("image", "images")

@@ -158,6 +158,22 @@ def run(monkeypatch, *arguments):
     main()
 
 
+def test_listed_cases_keep_their_labels(two_channels, monkeypatch, tmp_path):
+    (tmp_path / "labeled.txt").write_text("c\n\na\n")
+    run(monkeypatch, "-d", "27", "-o", "527", "--labeled-list", str(tmp_path / "labeled.txt"))
+    folder = two_channels.parent / "Dataset527_ACDC"
+    assert files(folder / "labelsTr") == ["a.mha", "c.mha"]
+    assert files(folder / "labelsUn_hidden") == ["b.mha"]
+    assert json.loads((folder / "dataset.json").read_text())["numTraining"] == 2
+
+
+def test_number_and_list_exclude_each_other(two_channels, tmp_path):
+    (tmp_path / "labeled.txt").write_text("c")
+    for number, names in ((None, None), (1, tmp_path / "labeled.txt")):
+        with pytest.raises(ValueError, match="either the number of labeled cases"):
+            hide_labels(two_channels, 527, "ACDC", number, labeled_list=names)
+
+
 def test_command_takes_over_the_name(two_channels, monkeypatch, capsys):
     run(monkeypatch, "-d", "27", "-o", "527", "--num-labeled", "2")
     assert (two_channels.parent / "Dataset527_ACDC" / "imagesUn").is_dir()

@@ -47,6 +47,17 @@ def test_challenge_slices_keep_the_spacing_in_their_plane(challenge, convert_acd
     verify_dataset_integrity(str(folder), 1)
 
 
+def test_labeled_patients_may_be_listed(challenge, convert_acdc, tmp_path):
+    (tmp_path / "labeled.txt").write_text("patient003\npatient002_frame01\n")
+    folder = convert_acdc(challenge, None, labeled_list=tmp_path / "labeled.txt")
+    assert patients(folder / "labelsTr") == ["patient002", "patient003"]
+    (tmp_path / "labeled.txt").write_text("patient101\n")
+    with pytest.raises(
+        ValueError, match="'patient101', which is none of the 4 training patients with a mask"
+    ):
+        convert_acdc(challenge, None, labeled_list=tmp_path / "labeled.txt", overwrite=True)
+
+
 def test_patients_without_a_split_are_split(challenge, convert_acdc):
     folder = convert_acdc(challenge / "training")
     assert patients(folder / "labelsTs") == ["patient004"]
