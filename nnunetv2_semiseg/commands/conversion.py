@@ -83,6 +83,16 @@ def add_selection_arguments(parser: argparse.ArgumentParser, counted: str) -> No
     parser.add_argument("--seed", type=int, default=0, help="of the random selection; default 0")
 
 
+def add_test_list_argument(parser: argparse.ArgumentParser) -> None:
+    """Which cases are test data, where the release has no split."""
+    parser.add_argument(
+        "--test-list",
+        type=Path,
+        metavar="FILE",
+        help="a file that names the test cases, one a line; default: the last 20 %% by name",
+    )
+
+
 def add_size_argument(parser: argparse.ArgumentParser) -> None:
     """The size of the images written."""
     parser.add_argument(
