@@ -24,6 +24,9 @@ IGNORE = "ignore"
 COMMON_ENDING = ".nii.gz"
 """What SimpleITK writes where the sources have different formats."""
 
+CT = "ct"
+"""The name, in lower case, by which nnU-Net knows a channel of computed tomography."""
+
 PER_IMAGE = "zscore"
 """nnU-Net's name of the normalization that looks at one image alone."""
 
@@ -180,11 +183,16 @@ def _common_channels(sources: Sequence[SourceDataset]) -> tuple[tuple[str, ...],
     if PER_IMAGE not in names or names == first.channels:
         return names, None
     found = "; ".join(f"{source.name}: {', '.join(source.channels)}" for source in sources)
-    return names, (
+    note = (
         f"Channels differ ({found}), so each image is normalized by its own mean and standard deviation "
-        f"(channel name '{PER_IMAGE}'). nnU-Net's scheme for CT would clip and scale all images by the "
-        "intensities of the whole dataset, which mean nothing across modalities."
+        f"(channel name '{PER_IMAGE}')."
     )
+    if any(name.casefold() == CT for source in sources for name in source.channels):
+        note += (
+            " nnU-Net's scheme for CT would clip and scale all images by the intensities of the whole "
+            "dataset, which mean nothing across modalities."
+        )
+    return names, note
 
 
 def _common_ending(sources: Sequence[SourceDataset]) -> tuple[str, str | None]:

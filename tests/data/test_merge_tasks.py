@@ -146,6 +146,13 @@ def test_ct_with_mr_is_normalized_image_by_image(raw_parent):
     assert "nnU-Net's scheme for CT" in content(merged.folder)["description"]
 
 
+def test_two_kinds_of_mr_say_nothing_of_ct(raw_parent):
+    folders = [pancreas(raw_parent, channels=("T1",)).folder, spleen(raw_parent, channels=("T2",)).folder]
+    merged = merge_tasks(folders, 510, "All")
+    assert content(merged.folder)["channel_names"] == {"0": "zscore"}
+    assert "scheme for CT" not in merged.notes[0]
+
+
 def test_several_channels_are_decided_one_by_one(raw_parent):
     first = pancreas(raw_parent, channels=("CT", "PET"))
     second = spleen(raw_parent, channels=("ct", "T1"))
