@@ -209,7 +209,7 @@ def test_when_mixing_begins(start: float, step: int, mixes: bool) -> None:
         ({"fused_mixed_term": False}, {"mixed_fused"}),
         ({"pseudo_label_term": False, "fused_mixed_term": False}, PSEUDO_LABELS | {"mixed_fused"}),
     ],
-    ids=str,
+    ids=["no pseudo-labels", "no fused", "neither"],  # a set has no order to name it by
 )
 def test_terms_that_the_paper_does_not_mention_have_switches(
     settings: dict[str, bool], gone: set[str]
