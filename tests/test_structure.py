@@ -35,7 +35,7 @@ BELOW_THE_TRAINER = (
 def imported(file: Path) -> set[str]:
     """Parts of this package that a file imports, such as ``methods`` or ``trainer``."""
     parts = set()
-    for node in ast.walk(ast.parse(file.read_text())):
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
         names = []
         if isinstance(node, ast.ImportFrom) and node.module:
             names = [f"{node.module}.{alias.name}" for alias in node.names]

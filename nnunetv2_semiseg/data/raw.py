@@ -119,9 +119,9 @@ def case_name(domain: str, stem: str) -> str:
     """A file-name-safe case name that no case of another domain has.
 
     The part up to the first underscore is the domain, which is why its own underscores become hyphens: domain
-    ``A`` with ``B_1`` and domain ``A_B`` with ``1`` stay apart.
+    ``A`` with ``B_1`` and domain ``A_B`` with ``1`` stay apart. Each becomes one: ``_A`` and ``__A`` differ.
     """
-    domain = re.sub(r"[^A-Za-z0-9]+", "-", domain)
+    domain = re.sub(r"[^A-Za-z0-9]", "-", domain)
     return f"{domain}_{re.sub(r'[^A-Za-z0-9_-]+', '_', stem)}"
 
 

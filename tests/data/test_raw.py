@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from nnunetv2_semiseg.data.raw import DatasetInfo, RawCase, case_name, select_cases, write_raw_dataset
@@ -102,6 +102,7 @@ def test_failed_overwrite_keeps_the_old_dataset(raw_parent):
 
 @settings(deadline=None)
 @given(TOKENS, TOKENS, TOKENS, TOKENS)
+@example("_1", "1", "__1", "1")
 def test_cases_of_different_domains_never_share_a_name(domain, stem, other_domain, other_stem):
     if domain.replace("_", "-") != other_domain.replace("_", "-"):
         assert case_name(domain, stem) != case_name(other_domain, other_stem)

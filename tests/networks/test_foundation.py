@@ -83,7 +83,7 @@ def test_without_weights_the_prompted_branch_names_sams():
         build_prompted_sam(PromptedFoundationConfig(), 1, 2)
     message = str(error.value)
     assert "https://dl.fbaipublicfiles.com/segment_anything/" in message
-    assert "knowsam.foundation.checkpoint=/path/sam_vit_b_01ec64.pth" in message
+    assert "knowsam.skd.foundation.checkpoint=/path/sam_vit_b_01ec64.pth" in message
     assert "\n" not in message
 
 
