@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import locale
 import warnings
 
 import numpy as np
@@ -95,6 +96,14 @@ def test_volumes(scans, convert):
     assert image.read_bytes() == (scans / "PANCREAS_0001.nii.gz").read_bytes()
     assert json.loads((folder / "dataset.json").read_text())["channel_names"] == {"0": "CT"}
     verify_dataset_integrity(str(folder), 1)
+
+
+@pytest.fixture(autouse=True)
+def same_locale():
+    """Writing DICOM, as these tests do, sets it to "C", after which all text is read as ASCII."""
+    before = locale.setlocale(locale.LC_ALL)
+    yield
+    locale.setlocale(locale.LC_ALL, before)
 
 
 def test_dicom_folders(scans, convert):
