@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from typing import Any
 
@@ -251,3 +252,14 @@ def test_padding_is_not_uncertain() -> None:
     ]  # less doubtful than what is outside
     assert not (step.method._regions(doubtful, inside) & ~inside).any()
     assert (step.method._regions(doubtful, torch.ones_like(inside)) & ~inside).any()
+
+
+def test_sam_labels_padding_as_background() -> None:
+    step = Step({"mixing_cells": 16})  # whole images change places
+    batch = dataclasses.replace(step.batch, unlabeled_inside=torch.zeros_like(step.batch.inside))
+    foreground = torch.tensor([0.0, 9.0, 0.0])[None, :, None, None].expand(len(batch.inside), 3, SIZE, SIZE)
+    regions = torch.ones_like(batch.all_inside)
+    _, labels = step.method._mix(batch, foreground, regions)
+    assert (labels.classes[: len(batch.labeled_images)] == 0).all()
+    _, inside = step.method._mix(step.batch, foreground, regions)
+    assert (inside.classes[: len(batch.labeled_images)] == 1).all()
