@@ -14,11 +14,12 @@ from nnunetv2_semiseg.data.task_sampling import TaskSampling, sample_evenly
 from nnunetv2_semiseg.evaluation.own_tasks import own_task_counts
 from nnunetv2_semiseg.losses.task_losses import task_seg_loss
 from nnunetv2_semiseg.optimization import training_autocast
+from nnunetv2_semiseg.task_validation import OwnTaskValidation
 from nnunetv2_semiseg.tasks import TaskTable, read_tasks
 from nnunetv2_semiseg.trainer import nnUNetTrainerSemiSeg
 
 
-class nnUNetTrainerTasks(nnUNetTrainerSemiSeg):
+class nnUNetTrainerTasks(OwnTaskValidation, nnUNetTrainerSemiSeg):
     """Draws every task equally often, and validates each case on its own tasks.
 
     The deployed network has no lower outputs, and gives ``[0, d_1, ..., d_T]`` as `TaskNetwork` does.

@@ -9,7 +9,9 @@ from torch import nn
 from nnunetv2_semiseg.export import nnUNetTrainerExported
 from nnunetv2_semiseg.methods.versemi import VerSemi
 from nnunetv2_semiseg.networks.task_network import build_task_network
+from nnunetv2_semiseg.task_limit import limit_of
 from nnunetv2_semiseg.task_trainer import nnUNetTrainerTasks
+from nnunetv2_semiseg.task_validation import OwnTaskValidation
 
 
 class nnUNetTrainerVerSemi(nnUNetTrainerTasks):
@@ -25,12 +27,16 @@ class nnUNetTrainerVerSemi(nnUNetTrainerTasks):
         num_output_channels: int,
         enable_deep_supervision: bool = True,
     ) -> nn.Module:
-        """The planned network with a head for all tasks; there are no lower outputs."""
-        architecture = configuration_manager.configuration["architecture"]
-        return build_task_network(architecture, num_input_channels, num_output_channels - 1)
+        """The planned network with a head for all tasks; there are no lower outputs.
+
+        With the plans of a model that is limited to some tasks it has all weights and answers these alone.
+        """
+        configuration = configuration_manager.configuration
+        trained, shown = limit_of(configuration) or (num_output_channels - 1, None)
+        return build_task_network(configuration["architecture"], num_input_channels, trained, shown)
 
 
-class nnUNetTrainerVerSemiEMA(nnUNetTrainerExported):
+class nnUNetTrainerVerSemiEMA(OwnTaskValidation, nnUNetTrainerExported):
     """Deploys the moving average of VerSemi's student."""
 
     trained_with = "nnUNetTrainerVerSemi"
