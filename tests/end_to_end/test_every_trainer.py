@@ -93,10 +93,12 @@ def test_killed_and_continued_equals_never_stopped(
     trainer: str,
 ) -> None:
     names = [trainer, *(kind.__name__ for kind in exported_trainers(TRAINERS[trainer]))]
+    workspace.write_tasks()
     train("2d_tiny", 0, trainer=trainer)
     expected = [workspace.checkpoint(workspace.model(name)) for name in names]
 
     interrupted = copy_planned(workspace.root.with_name("interrupted"))
+    interrupted.write_tasks()
     kill_after_first_checkpoint(interrupted, trainer)
     for variable, value in interrupted.environment().items():
         os.environ[variable] = value  # the workspace fixture puts the old values back
