@@ -154,7 +154,8 @@ def check_limited(workspace: Workspace, whole: Path) -> None:
     assert "label 1: small organ" in workspace.run(*export, "small organ")
     output = workspace.root / "limited"
     images = ("-i", workspace.raw / "imagesTs", "-o", output)
-    from_folder = ("nnUNetv2_predict_from_modelfolder", "-m", limited, *images, "-f", 0, *HERE)
+    one_process = ("-device", "cpu", "-npp", 1, "-nps", 1)  # this command knows no 0
+    from_folder = ("nnUNetv2_predict_from_modelfolder", "-m", limited, *images, "-f", 0, *one_process)
     workspace.run(*from_folder, "--save_probabilities")
     expected, found = logits(whole), logits(output)
     assert expected.keys() == found.keys()
