@@ -47,8 +47,10 @@ class nnUNetTrainerTasks(OwnTaskValidation, nnUNetTrainerSemiSeg):
         """Check the fold's tasks before anything else, then start and log what is drawn how often."""
         if not self.was_initialized:
             self.initialize()
-        cases = list(self.do_split()[0])
+        cases, validation = (list(keys) for keys in self.do_split())
         case_tasks = tasks_of_fold(self.table, cases, self.fold)
+        for case in validation:
+            self.table.of_case(case)  # it has one, or the first validation would end the training
         self._sampling = TaskSampling(case_tasks, len(self.table.tasks))
         super().on_train_start()
         for line in sampling_lines(self.table, cases, self._sampling):

@@ -44,11 +44,12 @@ def test_tasks_that_are_not_the_labels_are_refused(workspace: Workspace) -> None
     assert not workspace.results.exists()
 
 
-def test_a_case_without_task_is_refused_at_the_start(workspace: Workspace) -> None:
+@pytest.mark.parametrize("part", [0, 1], ids=["training", "validation"])
+def test_a_case_without_task_is_refused_at_the_start(workspace: Workspace, part: int) -> None:
     workspace.write_tasks()
     content = workspace.dataset_json
     trainer = make_trainer(workspace)
-    case = trainer.do_split()[0][0]
+    case = trainer.do_split()[part][0]
     del content["case_tasks"][case]
     workspace.write_dataset_json(content)
     with pytest.raises(ValueError, match=f"case '{case}' has no task"):
