@@ -67,22 +67,6 @@ class Workspace:
         for folder in (self.raw, self.preprocessed):
             (folder / "dataset.json").write_text(json.dumps(content))
 
-    def write_tasks(self) -> None:
-        """Give the phantom tasks: every second case is annotated for one organ, the others for both."""
-        content = self.dataset_json
-        names = [name for name in content["labels"] if name != "background"]
-        cases = sorted(path.name.removesuffix(content["file_ending"]) for path in self.ground_truth.iterdir())
-        tasks = {
-            name: {"label": label, "source": self.dataset, "source_label": label}
-            for label, name in enumerate(names, start=1)
-        }
-        of_case = {case: names if index % 2 else names[:1] for index, case in enumerate(cases)}
-        self.write_dataset_json({**content, "tasks": tasks, "case_tasks": of_case})
-
-    @property
-    def ground_truth(self) -> Path:
-        return self.preprocessed / "gt_segmentations"
-
     def make_folders(self) -> None:
         for name in ("raw", "preprocessed", "results"):
             (self.root / name).mkdir()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 import torch
+from phantom_tasks import write_tasks
 from torch import nn
 
 from nnunetv2_semiseg.data.task_sampling import TaskSampling
@@ -35,7 +36,7 @@ def test_a_dataset_without_tasks_is_refused_before_a_folder_is_made(workspace: W
 
 
 def test_tasks_that_are_not_the_labels_are_refused(workspace: Workspace) -> None:
-    workspace.write_tasks()
+    write_tasks(workspace)
     content = workspace.dataset_json
     del content["tasks"]["small organ"]
     workspace.write_dataset_json(content)
@@ -46,7 +47,7 @@ def test_tasks_that_are_not_the_labels_are_refused(workspace: Workspace) -> None
 
 @pytest.mark.parametrize("part", [0, 1], ids=["training", "validation"])
 def test_a_case_without_task_is_refused_at_the_start(workspace: Workspace, part: int) -> None:
-    workspace.write_tasks()
+    write_tasks(workspace)
     content = workspace.dataset_json
     trainer = make_trainer(workspace)
     case = trainer.do_split()[part][0]
