@@ -46,19 +46,24 @@ def refuse_unsupported(
             f"configuration '{configuration}' is the second stage of a cascade, which {method_class.key} "
             "does not support: unlabeled images have no first-stage segmentation; use 3d_fullres or 2d"
         )
-    dimension = len(chosen.patch_size)
+    _check_dimension(method_class, method_config, configuration, len(chosen.patch_size))
+    if method_class.needs_tasks:
+        _check_tasks(method_class.key, dataset, dataset_json)
+    if dist.is_available() and dist.is_initialized():
+        raise NotImplementedError(
+            "training on several GPUs is not supported by this version: leave -num_gpus away"
+        )
+
+
+def _check_dimension(
+    method_class: type[Method], method_config: Any, configuration: str, dimension: int
+) -> None:
     supported = method_class.supported_dimensions(method_config)
     if dimension not in supported:
         raise NotImplementedError(
             f"{method_class.name_with(method_config)} works on {_spoken(supported)} patches and "
             f"configuration '{configuration}' has {dimension}D ones: train in the 2d configuration, which "
             "takes volumes slice by slice"
-        )
-    if method_class.needs_tasks:
-        _check_tasks(method_class.key, dataset, dataset_json)
-    if dist.is_available() and dist.is_initialized():
-        raise NotImplementedError(
-            "training on several GPUs is not supported by this version: leave -num_gpus away"
         )
 
 
