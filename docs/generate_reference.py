@@ -80,6 +80,9 @@ Training with labeled images alone, for comparisons, is `nnUNetTrainerSupervised
 PUBLISHED_BY = {"medsam": "MedSAM", "sam": "SAM"}
 """Whose weights a normalization is for."""
 
+MERGED = ", [merged datasets](../how-to/merge-datasets.md) only"
+"""Of a method that learns tasks."""
+
 MANY_CASES = 1000
 """Labeled cases, enough for every method's usual batch."""
 
@@ -201,7 +204,7 @@ def _method_cells(kind: type[Method]) -> list[str]:
     iterations = parse_config(TrainingConfig, {}, "defaults").iterations_per_epoch
     return [
         f"[{title}](../methods/{kind.key}.md)",
-        ", ".join(f"{dimension}D" for dimension in sorted(kind.dimensions)),
+        ", ".join(f"{dimension}D" for dimension in sorted(kind.dimensions)) + MERGED * kind.needs_tasks,
         _foundation(kind),
         _code(trained),
         str(len(teachers)),

@@ -31,6 +31,8 @@ def unsupervised_gradient_norm(method: Method, batch: SemiSegBatch, context: Ste
     devices = [batch.labeled_images.device] if batch.labeled_images.is_cuda else []
     with torch.random.fork_rng(devices=devices), _kept_buffers(method, context.network):
         loss = method.losses(batch, context).unsupervised
+        if not loss.requires_grad:  # a step of labeled images alone
+            return loss
         gradients = torch.autograd.grad(loss, parameters, allow_unused=True)
     norms = [torch.linalg.vector_norm(gradient) for gradient in gradients if gradient is not None]
     return torch.linalg.vector_norm(torch.stack(norms)) if norms else loss.new_zeros(())

@@ -100,11 +100,14 @@ def write_exports(
         fold.mkdir(parents=True, exist_ok=True)
         for file in MODEL_FILES:
             _copy_atomically(Path(trainer.output_folder_base) / file, model / file)
-        content = {key: value for key, value in checkpoint.items() if key != COMPANION_KEY}
-        content.update(
-            network_weights=weights[name](), trainer_name=name, optimizer_state=None, grad_scaler_state=None
-        )
-        save_atomically(content, fold / checkpoint_name)
+        content = {**without_training_state(checkpoint), "network_weights": weights[name]()}
+        save_atomically({**content, "trainer_name": name}, fold / checkpoint_name)
+
+
+def without_training_state(checkpoint: Mapping[str, Any]) -> dict[str, Any]:
+    """A checkpoint to predict from: without what only going on with the training needs."""
+    content = {key: value for key, value in checkpoint.items() if key != COMPANION_KEY}
+    return {**content, "optimizer_state": None, "grad_scaler_state": None}
 
 
 def copy_pictures(trainer: nnUNetTrainer, names: tuple[str, ...]) -> None:

@@ -53,6 +53,16 @@ def draw_cubes(count: int, shape: tuple[int, ...], side: float | tuple[float, fl
     Raises:
         ValueError: ``side`` is no part of the patch, or the smallest box has no pixel along some axis.
     """
+    low, high = check_cubes(shape, side)
+    masks = torch.zeros((count, 1, *shape), dtype=torch.bool)
+    for mask in masks:
+        part = low if low == high else low + (high - low) * float(torch.rand(()))
+        _place_box(mask, _scaled(shape, part))
+    return masks
+
+
+def check_cubes(shape: tuple[int, ...], side: float | tuple[float, float]) -> tuple[float, float]:
+    """Smallest and largest side of the cubes of `draw_cubes`, whose arguments and errors these are."""
     low, high = side if isinstance(side, tuple) else (side, side)
     if not 0 < low <= high <= 1:
         raise ValueError(
@@ -63,11 +73,7 @@ def draw_cubes(count: int, shape: tuple[int, ...], side: float | tuple[float, fl
             f"a cube of {low:g} of the patch {' x '.join(map(str, shape))} has an edge without voxels: "
             "take a larger patch or a larger cube"
         )
-    masks = torch.zeros((count, 1, *shape), dtype=torch.bool)
-    for mask in masks:
-        part = low if low == high else low + (high - low) * float(torch.rand(()))
-        _place_box(mask, _scaled(shape, part))
-    return masks
+    return low, high
 
 
 @torch.no_grad()

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 from torch import distributed as dist
 
 from nnunetv2_semiseg.methods.base import Method
+from nnunetv2_semiseg.tasks import is_merged, read_tasks
 
 
 def refuse_unsupported(
@@ -29,6 +31,7 @@ def refuse_unsupported(
 
     Raises:
         NotImplementedError: Region labels, a cascade, several GPUs, or a patch of the wrong dimension.
+        ValueError: The method needs tasks and the dataset has none, or what it says of them is wrong.
     """
     manager = PlansManager(plans)
     chosen = manager.get_configuration(configuration)
@@ -43,7 +46,18 @@ def refuse_unsupported(
             f"configuration '{configuration}' is the second stage of a cascade, which {method_class.key} "
             "does not support: unlabeled images have no first-stage segmentation; use 3d_fullres or 2d"
         )
-    dimension = len(chosen.patch_size)
+    _check_dimension(method_class, method_config, configuration, len(chosen.patch_size))
+    if method_class.needs_tasks:
+        _check_tasks(method_class.key, dataset, dataset_json)
+    if dist.is_available() and dist.is_initialized():
+        raise NotImplementedError(
+            "training on several GPUs is not supported by this version: leave -num_gpus away"
+        )
+
+
+def _check_dimension(
+    method_class: type[Method], method_config: Any, configuration: str, dimension: int
+) -> None:
     supported = method_class.supported_dimensions(method_config)
     if dimension not in supported:
         raise NotImplementedError(
@@ -51,10 +65,15 @@ def refuse_unsupported(
             f"configuration '{configuration}' has {dimension}D ones: train in the 2d configuration, which "
             "takes volumes slice by slice"
         )
-    if dist.is_available() and dist.is_initialized():
-        raise NotImplementedError(
-            "training on several GPUs is not supported by this version: leave -num_gpus away"
+
+
+def _check_tasks(method: str, dataset: str, dataset_json: Mapping[str, Any]) -> None:
+    if not is_merged(dataset_json):
+        raise ValueError(
+            f"{dataset} has no 'tasks' in dataset.json, which {method} learns: make one of several with "
+            "nnUNetv2_semiseg_merge_tasks and train on that"
         )
+    read_tasks(dataset_json, Path(dataset, "dataset.json"))
 
 
 def _spoken(dimensions: frozenset[int]) -> str:

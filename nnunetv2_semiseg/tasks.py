@@ -20,8 +20,8 @@ alone and means "not annotated" for all others. Unlabeled cases are not in it.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -92,6 +92,26 @@ class TaskTable:
                     f"{self.file}: task '{task.name}' has no labeled case; add one or merge without it"
                 )
 
+    def limited_to(self, names: Sequence[str]) -> TaskTable:
+        """Some of the tasks alone, with the labels 1, 2, ... in the given order, and their cases.
+
+        Raises:
+            ValueError: ``names`` has none, one twice, or one that there is not.
+        """
+        known = {task.name: task for task in self.tasks}
+        for name in names:
+            if name not in known:
+                raise ValueError(f"{self.file} has no task '{name}'; it has {', '.join(known)}")
+        if not names or len(set(names)) < len(names):
+            raise ValueError(f"name at least one task, each once; {self.file} has {', '.join(known)}")
+        chosen = {name: replace(known[name], label=label) for label, name in enumerate(names, start=1)}
+        by_case = {
+            case: tuple(sorted((chosen[task.name] for task in tasks if task.name in chosen), key=_label))
+            for case, tasks in self.by_case.items()
+        }
+        by_case = {case: tasks for case, tasks in by_case.items() if tasks}
+        return TaskTable(tuple(chosen.values()), by_case, self.file)
+
     def to_json(self) -> dict[str, Any]:
         """The keys ``tasks`` and ``case_tasks`` of dataset.json."""
         return {
@@ -101,6 +121,10 @@ class TaskTable:
             },
             CASE_TASKS: {case: [task.name for task in tasks] for case, tasks in self.by_case.items()},
         }
+
+
+def _label(task: Task) -> int:
+    return task.label
 
 
 def is_merged(dataset_json: Mapping[str, Any]) -> bool:
@@ -120,7 +144,7 @@ def read_tasks(dataset_json: Mapping[str, Any], file: Path) -> TaskTable:
             are not the labels, or a case has an unknown task or none.
     """
     entries = _object(dataset_json, TASKS, file)
-    tasks = sorted((_read_task(name, entries, file) for name in entries), key=lambda task: task.label)
+    tasks = sorted((_read_task(name, entries, file) for name in entries), key=_label)
     _check_tasks(tasks, dataset_json.get("labels"), file)
     known = {task.name: task for task in tasks}
     cases = _object(dataset_json, CASE_TASKS, file)
@@ -184,7 +208,7 @@ def _read_case(
             raise ValueError(
                 f"{file}: '{CASE_TASKS}.{case}' names the unknown task '{name}'; there are {', '.join(known)}"
             )
-    return tuple(sorted((known[name] for name in names), key=lambda task: task.label))
+    return tuple(sorted((known[name] for name in names), key=_label))
 
 
 def _object(content: Mapping[str, Any], key: str, file: Path, parent: str = "") -> Mapping[str, Any]:

@@ -24,6 +24,7 @@ BELOW_THE_TRAINER = (
     "schedules",
     "labels",
     "tasks",
+    "task_limit",
     "mixing",
     "grids",
     "uncertainty",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -116,3 +117,27 @@ def test_a_task_without_a_labeled_case_is_named():
     table.check_labeled(["b"])
     with pytest.raises(ValueError, match="task 'spleen' has no labeled case"):
         table.check_labeled(["a"])
+
+
+def test_some_of_the_tasks():
+    table = read_tasks(CONTENT, FILE)
+    spleen = replace(SPLEEN, label=1)
+    assert table.limited_to(["spleen"]) == TaskTable((spleen,), {"b": (spleen,)}, FILE)
+    turned = table.limited_to(["spleen", "pancreas"])
+    assert [task.name for task in turned.tasks] == ["spleen", "pancreas"]
+    assert turned.of_case("b") == (spleen, replace(PANCREAS, label=2))
+    labels = {"background": 0, "spleen": 1, "pancreas": 2}
+    assert read_tasks({"labels": labels, **turned.to_json()}, FILE) == turned
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        (["liver"], "has no task 'liver'; it has pancreas, spleen"),
+        ([], "at least one"),
+        (["spleen", "spleen"], "each once"),
+    ],
+)
+def test_impossible_choices_of_tasks(names, message):
+    with pytest.raises(ValueError, match=message):
+        read_tasks(CONTENT, FILE).limited_to(names)

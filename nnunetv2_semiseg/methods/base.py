@@ -92,16 +92,17 @@ class StepLosses:
     @property
     def total(self) -> torch.Tensor:
         """The weighted sum of all terms."""
-        return _weighted_sum(list(self.terms.values()))
+        return self._weighted_sum(lambda term: True)
 
     @property
     def unsupervised(self) -> torch.Tensor:
-        """The weighted sum of the terms that need unlabeled images."""
-        return _weighted_sum([term for term in self.terms.values() if not term.supervised])
+        """The weighted sum of the terms that need unlabeled images; 0 where a step has none."""
+        return self._weighted_sum(lambda term: not term.supervised)
 
-
-def _weighted_sum(terms: list[LossTerm]) -> torch.Tensor:
-    return torch.stack([term.weight * term.value for term in terms]).sum()
+    def _weighted_sum(self, counts: Callable[[LossTerm], bool]) -> torch.Tensor:
+        terms = list(self.terms.values())
+        chosen = [term.weight * term.value for term in terms if counts(term)]
+        return torch.stack(chosen).sum() if chosen else terms[0].value.new_zeros(())
 
 
 @dataclass(frozen=True)
@@ -143,6 +144,8 @@ class Method(nn.Module, ABC):
     """Length of the published training, in epochs of 250 iterations."""
     dimensions: ClassVar[frozenset[int]] = frozenset({2, 3})
     """Spatial dimensions of the patches that the method can work on."""
+    needs_tasks: ClassVar[bool] = False
+    """Whether it learns from merged datasets alone, whose dataset.json has ``tasks``."""
 
     @classmethod
     def batch_sizes(cls, config: Any, plans_batch_size: int, num_labeled_cases: int) -> BatchSizes:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from tiny_training import CLASSES, Case, Training, make_batch, may_take_sam, trainers_of
+from tiny_training import CLASSES, TOTAL_STEPS, Case, Training, make_batch, may_take_sam, trainers_of
 from torch import nn
 
 from nnunetv2_semiseg.diagnostics import unsupervised_gradient_norm
@@ -26,6 +26,8 @@ CASES = [
 ]
 FOREGROUND = 1
 every_method = pytest.mark.parametrize("case", CASES, ids=str)
+MIDDLE = TOTAL_STEPS // 2
+"""The step from which on a method of two stages does something else."""
 
 
 def snapshot(module: nn.Module) -> dict[str, torch.Tensor]:
@@ -70,8 +72,10 @@ def test_parts_are_the_whole_deployed_network(case: Case) -> None:
 
 
 @every_method
-def test_each_term_trains_exactly_what_it_names(case: Case) -> None:
-    training = later_step(case.make_training())
+@pytest.mark.parametrize("step", [0, 8], ids=["first step", "later step"])
+def test_each_term_trains_exactly_what_it_names(case: Case, step: int) -> None:
+    training = case.make_training()
+    training.step = step
     batch = make_batch(case.dimension)
     for name in training.losses(batch).terms:
         for network in training.trained().values():
@@ -176,8 +180,11 @@ def test_teachers_and_frozen_modules_always_evaluate(case: Case) -> None:
 
 
 @every_method
-def test_resumed_equals_never_stopped(case: Case) -> None:
+@pytest.mark.parametrize("start", [0, MIDDLE - 3], ids=["at the start", "across the middle"])
+def test_resumed_equals_never_stopped(case: Case, start: int) -> None:
+    """Stored after two steps; the two after that are one before and one after the middle of the training."""
     going_on = case.make_training()
+    going_on.step = start
     for seed in range(2):
         going_on.take_step(make_batch(case.dimension, seed))
     state = {name: tensor.clone() for name, tensor in going_on.method.trained_state().items()}
@@ -194,7 +201,7 @@ def test_resumed_equals_never_stopped(case: Case) -> None:
     resumed.method.load_trained_state(state)
     for item, stored in zip(resumed.scheduled, optimizer_states, strict=True):
         item.optimizer.load_state_dict(stored)
-    resumed.step = 2
+    resumed.step = start + 2
     torch.set_rng_state(stream)
     for seed in range(2, 4):
         resumed.take_step(make_batch(case.dimension, seed))
@@ -231,13 +238,8 @@ def test_unlabeled_images_matter(case: Case) -> None:
     for seed in (0, 1):
         training = later_step(case.make_training())
         batch, other = make_batch(case.dimension, 0), make_batch(case.dimension, seed)
-        mixed = type(batch)(
-            batch.labeled_images,
-            batch.labeled_targets,
-            other.unlabeled_weak,
-            other.unlabeled_strong,
-            batch.labeled_cases,
-            batch.unlabeled_cases,
+        mixed = dataclasses.replace(
+            batch, unlabeled_weak=other.unlabeled_weak, unlabeled_strong=other.unlabeled_strong
         )
         torch.manual_seed(5)
         training.losses(mixed).total.backward()
@@ -249,6 +251,8 @@ def test_unlabeled_images_matter(case: Case) -> None:
 def test_padding_is_never_taught_as_foreground(case: Case) -> None:
     """Small images are padded; networks that take padding for an organ must not learn it from each other."""
     training = later_step(case.make_training())
+    if not class_layers(training.network):
+        pytest.skip("no layer ends in the classes; tests/methods has a test of what such a method does")
     for network in (*training.trained().values(), *training.method.teachers().values()):
         for layer in class_layers(network):
             layer.weight.data.zero_()
@@ -285,6 +289,14 @@ def test_the_unsupervised_gradient_is_measured_without_a_trace(case: Case) -> No
     supervised = {name for name, term in losses.terms.items() if term.supervised}
     assert supervised, "the terms of labeled images must say so"
     assert supervised != losses.terms.keys()
+
+
+@every_method
+def test_the_unsupervised_gradient_is_measured_in_the_first_step_too(case: Case) -> None:
+    training, batch = case.make_training(), make_batch(case.dimension)
+    norm = unsupervised_gradient_norm(training.method, batch, training.context())
+    assert torch.isfinite(norm)
+    assert training.losses(batch).unsupervised.requires_grad or norm == 0
 
 
 @every_method

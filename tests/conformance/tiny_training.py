@@ -178,4 +178,5 @@ def make_batch(dimension: int, seed: int = 0) -> SemiSegBatch:
     target = torch.randint(CLASSES, shape, generator=generator).to(torch.int16)
     lower = target[(..., *(slice(None, None, 2),) * dimension)]
     names = tuple(f"case{index}" for index in range(SAMPLES))
-    return SemiSegBatch(images(), (target, lower), weak, weak + 0.3 * images(), names, names)
+    strong, tasks = weak + 0.3 * images(), torch.arange(SAMPLES) % (CLASSES - 1)
+    return SemiSegBatch(images(), (target, lower), weak, strong, names, names, task_ids=tasks)

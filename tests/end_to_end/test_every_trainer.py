@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 import torch
+from phantom_tasks import write_tasks
 
 from nnunetv2_semiseg import checkpoint as checkpoints
 from nnunetv2_semiseg.export import exported_trainers
@@ -93,10 +94,12 @@ def test_killed_and_continued_equals_never_stopped(
     trainer: str,
 ) -> None:
     names = [trainer, *(kind.__name__ for kind in exported_trainers(TRAINERS[trainer]))]
+    write_tasks(workspace)
     train("2d_tiny", 0, trainer=trainer)
     expected = [workspace.checkpoint(workspace.model(name)) for name in names]
 
     interrupted = copy_planned(workspace.root.with_name("interrupted"))
+    write_tasks(interrupted)
     kill_after_first_checkpoint(interrupted, trainer)
     for variable, value in interrupted.environment().items():
         os.environ[variable] = value  # the workspace fixture puts the old values back

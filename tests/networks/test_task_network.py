@@ -152,3 +152,15 @@ def test_another_architecture_is_refused() -> None:
     entry = {"network_class_name": name, "arch_kwargs": {}, "_kw_requires_import": []}
     with pytest.raises(ValueError, match=f"planned network {name}"):
         build_task_network(entry, 2, TASKS)
+
+
+def test_compiled_equals_plain(network: TaskNetwork) -> None:
+    """Trainings on CUDA compile the network, and call it with and without tasks."""
+    compiled = torch.compile(network, backend="eager")
+    batch = images(2)
+    every = torch.arange(TASKS + 1).expand(2, -1)
+    torch.testing.assert_close(compiled(batch), network(batch))
+    for tasks in (every, torch.tensor([0, 2]), every[:, :1]):
+        torch.testing.assert_close(compiled(batch, tasks=tasks), network(batch, tasks=tasks))
+    one = images(2, count=1)
+    torch.testing.assert_close(compiled(one, tasks=every[:1, 1:]), network(one, tasks=every[:1, 1:]))

@@ -1,0 +1,56 @@
+"""The command ``nnUNetv2_semiseg_evaluate_tasks``."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from nnunetv2_semiseg.commands.errors import clean_exit
+from nnunetv2_semiseg.data.raw_folders import find_raw_dataset
+from nnunetv2_semiseg.data.raw_reading import read_dataset_json
+from nnunetv2_semiseg.evaluation.by_task import dice_lines, evaluate_by_task, write_summary
+from nnunetv2_semiseg.tasks import read_tasks
+
+
+@clean_exit
+def main() -> None:
+    """Score predictions of a merged dataset, each case on its own tasks."""
+    arguments = _parser().parse_args()
+    dataset = find_raw_dataset(arguments.dataset)
+    dataset_json = read_dataset_json(dataset)
+    table = read_tasks(dataset_json, dataset / "dataset.json")
+    output = arguments.output or arguments.predictions / "summary.json"
+    if output.suffix != ".json" or not output.parent.is_dir():
+        raise ValueError(f"-o {output}: name a file that ends with .json, in a folder that exists")
+    summary = evaluate_by_task(arguments.predictions, arguments.reference, table, dataset_json)
+    write_summary(summary, output)
+    print("\n".join(dice_lines(summary, table)))
+    print(f"Wrote {output}")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        description="Scores predictions of a merged dataset. A case counts on the tasks that it is annotated "
+        "for: its other structures are not background but unannotated, which nnU-Net's own evaluation does "
+        "not know. The result has the form of nnU-Net's summary.json, with NaN for tasks that a case does "
+        "not count for. Every predicted case needs a true label map.",
+        epilog="example: nnUNetv2_semiseg_evaluate_tasks -d 510 -p predictions -r nnUNet_raw/Dataset510_"
+        "Merged/labelsTs -o scores.json",
+    )
+    parser.add_argument(
+        "-d", dest="dataset", required=True, metavar="DATASET", help="id or name of the merged dataset"
+    )
+    parser.add_argument(
+        "-p", dest="predictions", type=Path, required=True, metavar="FOLDER", help="predicted label maps"
+    )
+    parser.add_argument(
+        "-r", dest="reference", type=Path, required=True, metavar="FOLDER", help="true label maps"
+    )
+    parser.add_argument(
+        "-o", dest="output", type=Path, metavar="FILE", help="default: summary.json beside the predictions"
+    )
+    return parser
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,57 @@
+"""The command ``nnUNetv2_semiseg_export_tasks``."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from nnunetv2.utilities.file_path_utilities import get_output_folder
+
+from nnunetv2_semiseg.commands.datasets import dataset_name
+from nnunetv2_semiseg.commands.errors import clean_exit
+from nnunetv2_semiseg.export_tasks import export_tasks
+
+
+@clean_exit
+def main() -> None:
+    """Write a model folder that answers some tasks of a trained model."""
+    arguments = _parser().parse_args()
+    dataset = dataset_name(arguments.dataset)
+    model = get_output_folder(dataset, arguments.trainer, arguments.plans, arguments.configuration)
+    table = export_tasks(Path(model), arguments.folds, arguments.tasks, arguments.output, arguments.overwrite)
+    for task in table.tasks:
+        print(f"label {task.label}: {task.name}")
+    print(f"Wrote {arguments.output}. Next: nnUNetv2_predict_from_modelfolder -m {arguments.output}")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        description="Writes a model folder of nnU-Net that answers some tasks of a model that was trained on "
+        "a merged dataset. Its labels are 1, 2, ... in the order of --tasks; its weights are the model's. "
+        "Where other tasks would have been more probable, these tasks or background are predicted.",
+        epilog="example: nnUNetv2_semiseg_export_tasks -d 510 -c 3d_fullres -f 0 --tasks pancreas spleen "
+        "-o pancreas_and_spleen",
+    )
+    parser.add_argument(
+        "-d", dest="dataset", required=True, metavar="DATASET", help="id or name of the merged dataset"
+    )
+    parser.add_argument(
+        "-c", dest="configuration", required=True, metavar="CONFIGURATION", help="as it was trained in"
+    )
+    parser.add_argument(
+        "-tr", dest="trainer", default="nnUNetTrainerVerSemi", help="default: nnUNetTrainerVerSemi"
+    )
+    parser.add_argument("-p", dest="plans", default="nnUNetPlans", help="default: nnUNetPlans")
+    parser.add_argument(
+        "-f", dest="folds", nargs="+", default=list("01234"), metavar="FOLD", help="default: 0 1 2 3 4"
+    )
+    parser.add_argument("--tasks", nargs="+", required=True, metavar="TASK", help="names of the tasks")
+    parser.add_argument(
+        "-o", dest="output", type=Path, required=True, metavar="FOLDER", help="model folder to write"
+    )
+    parser.add_argument("--overwrite", action="store_true", help="replace the folder if it exists")
+    return parser
+
+
+if __name__ == "__main__":
+    main()

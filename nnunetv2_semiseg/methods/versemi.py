@@ -1,0 +1,243 @@
+"""VerSemi: one network for several partially annotated datasets, and a task that stands for all of them.
+
+Zeng et al., "Segment together: a versatile paradigm for semi-supervised medical image segmentation",
+IEEE TMI 2025. A task is one structure of one source dataset; the synthetic task is any structure at all. The
+letters (a) to (e) are those of docs/methods/versemi.md, which goes through the equations one by one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any, ClassVar, Literal, NamedTuple
+
+import torch
+from pydantic import Field, model_validator
+from pydantic.dataclasses import dataclass
+from torch import nn
+
+from nnunetv2_semiseg.batch import SemiSegBatch
+from nnunetv2_semiseg.config import STRICT
+from nnunetv2_semiseg.losses.confidence import class_map_agreement
+from nnunetv2_semiseg.losses.task_losses import (
+    aggregated_probability,
+    foreground_dice_loss,
+    foreground_probability,
+    task_seg_loss,
+)
+from nnunetv2_semiseg.methods.base import (
+    DEPLOYED,
+    BatchSizes,
+    LossTerm,
+    Method,
+    Setting,
+    StepContext,
+    StepLosses,
+)
+from nnunetv2_semiseg.mixing import check_cubes, draw_cubes, partners, paste
+from nnunetv2_semiseg.networks.ema import ema_decay, ema_update, make_teacher
+from nnunetv2_semiseg.schedules import Progress
+
+TRAINS = frozenset({DEPLOYED})
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT)
+class VerSemiConfig:
+    """Hyper-parameters of VerSemi; the defaults are the paper's."""
+
+    switch: float = Field(
+        default=0.5, ge=0, le=1, description="share of the training on labeled images alone; 1: all of it"
+    )
+    labeled_cube: float = Field(
+        default=2 / 3, gt=0, le=1, description="side of the cube while there are labeled images alone"
+    )
+    cube_range: tuple[float, float] = Field(
+        default=(0.3, 0.6), description="smallest and largest side afterwards, in parts of the patch's sides"
+    )
+    synthetic_weight: float = Field(
+        default=1.0, ge=0, description="(b) of the synthetic task on two labeled images"
+    )
+    partner_weight: float = Field(default=1.0, ge=0, description="(c) of both images' own tasks there")
+    consistency_weight: float = Field(
+        default=1.0, ge=0, description="(d) of the agreement of the synthetic task with all others"
+    )
+    region_weight: float = Field(default=1.0, ge=0, description="(e) of the labels inside of the cube")
+    ema_decay: float = Field(default=0.99, ge=0, lt=1, description="decay of the exported moving average")
+    network_optimizer: Literal["paper", "nnunet"] = Field(
+        default="paper",
+        description="paper: Adam 1e-3, betas 0.5 and 0.999, constant; nnunet: SGD 0.01 with poly schedule",
+    )
+
+    @model_validator(mode="after")
+    def _range_is_ordered(self) -> VerSemiConfig:
+        low, high = self.cube_range
+        if not 0 < low <= high <= 1:
+            raise ValueError(
+                f"cube_range must be two numbers above 0, at most 1, the lower one first; got {low}, {high}"
+            )
+        return self
+
+
+class LabeledMix(NamedTuple):
+    """Pairs of labeled images, the first of each inside a cube and the second around it.
+
+    Attributes:
+        images: ``P x C x S``.
+        tasks: The tasks of the first and the second image and the synthetic one, ``P x 3``.
+        targets: Foreground of these three, ``P x 3 x S``, bool.
+    """
+
+    images: torch.Tensor
+    tasks: torch.Tensor
+    targets: torch.Tensor
+
+
+class VerSemi(Method):
+    """One student for all tasks, trained on labeled images alone first; deployed as it is and averaged."""
+
+    key: ClassVar[str] = "versemi"
+    config_class: ClassVar[type[Any]] = VerSemiConfig
+    needs_tasks: ClassVar[bool] = True
+
+    def __init__(self, config: VerSemiConfig, setting: Setting, network: nn.Module) -> None:
+        """Start the moving average.
+
+        Args:
+            config: Hyper-parameters.
+            setting: The task; each class but the background is one of VerSemi's tasks.
+            network: The deployed network, a `TaskNetwork`.
+
+        Raises:
+            ValueError: The patch is smaller than the smallest cube.
+        """
+        super().__init__()
+        for side in (config.labeled_cube, config.cube_range):
+            check_cubes(setting.patch_size, side)
+        self.config = config
+        self.num_tasks = setting.num_classes - 1
+        self.average = make_teacher(network)
+        self.train()
+
+    @classmethod
+    def batch_sizes(cls, config: VerSemiConfig, plans_batch_size: int, num_labeled_cases: int) -> BatchSizes:
+        """The paper's 8 + 8 samples."""
+        return BatchSizes(8, 8)
+
+    @classmethod
+    def deployed_optimizer(
+        cls, config: VerSemiConfig, parameters: Iterable[nn.Parameter]
+    ) -> torch.optim.Optimizer | None:
+        """The paper's Adam unless the configuration asks for nnU-Net's optimizer."""
+        if config.network_optimizer == "nnunet":
+            return None
+        return torch.optim.Adam(parameters, lr=1e-3, betas=(0.5, 0.999))
+
+    def teachers(self) -> dict[str, nn.Module]:
+        """The moving average, which teaches nothing here."""
+        return {"average": self.average}
+
+    def after_step(self, network: nn.Module, progress: Progress) -> None:
+        """The average follows the student."""
+        ema_update(self.average, network, ema_decay(progress.step, self.config.ema_decay))
+
+    def exports(self, network: nn.Module) -> dict[str, Callable[[], dict[str, torch.Tensor]]]:
+        """The moving average."""
+        return {"nnUNetTrainerVerSemiEMA": lambda: dict(self.average.state_dict())}
+
+    def losses(self, batch: SemiSegBatch, context: StepContext) -> StepLosses:
+        """One step of VerSemi.
+
+        Args:
+            batch: 2D or 3D patches with `task_ids`, of which the weak view is not used.
+            context: The deployed network and the progress; nnU-Net's loss is not used.
+
+        Returns:
+            (a), (b) and (c) on labeled images alone; after the switch (a), (b), (d), (e) and the measure
+            ``agreement``, the Dice of the synthetic task's map and that of all others together.
+        """
+        labeled_alone = context.progress.fraction < self.config.switch
+        mix = self._mix_labeled(batch, self.config.labeled_cube if labeled_alone else self.config.cube_range)
+        # after the switch nothing asks for the partners' own tasks
+        first = 0 if labeled_alone else 2
+        probabilities = foreground_probability(context.network(mix.images, tasks=mix.tasks[:, first:]), 2)
+        synthetic = foreground_dice_loss(probabilities[:, -1], mix.targets[:, -1])
+        terms = {
+            "supervised": _supervised_term(batch, context),
+            "synthetic": LossTerm(synthetic, TRAINS, self.config.synthetic_weight, supervised=True),
+        }
+        if labeled_alone:
+            both = [foreground_dice_loss(probabilities[:, i], mix.targets[:, i]) for i in (0, 1)]
+            partner = torch.stack(both).mean()
+            terms["partner"] = LossTerm(partner, TRAINS, self.config.partner_weight, supervised=True)
+            return StepLosses(terms)
+        unlabeled = self._unlabeled_stage(batch, context)
+        return StepLosses({**terms, **unlabeled.terms}, unlabeled.measures)
+
+    def _mix_labeled(self, batch: SemiSegBatch, side: float | tuple[float, float]) -> LabeledMix:
+        """Pair the first half of the labeled images with the second; an odd one is in both."""
+        images, tasks = batch.labeled_images, _task_ids(batch)
+        count = (len(images) + 1) // 2
+        cube = draw_cubes(count, tuple(images.shape[2:]), side).to(images.device)
+        inner, outer = cube[:, 0], ~cube[:, 0]
+        own, annotated = _own_foreground(batch), _annotated_foreground(batch)
+        from_first, from_second = own[:count] & inner, own[-count:] & outer
+        first_tasks, second_tasks = tasks[:count], tasks[-count:]
+        same = (first_tasks == second_tasks).reshape(-1, *[1] * (inner.ndim - 1))
+        targets = (
+            from_first | (same & from_second),
+            from_second | (same & from_first),
+            paste(annotated[:count], annotated[-count:], inner),
+        )
+        synthetic = torch.full_like(first_tasks, self.num_tasks)
+        return LabeledMix(
+            paste(images[:count], images[-count:], cube),
+            torch.stack([first_tasks, second_tasks, synthetic], dim=1),
+            torch.stack(targets, dim=1),
+        )
+
+    def _unlabeled_stage(self, batch: SemiSegBatch, context: StepContext) -> StepLosses:
+        """(d) and (e): unlabeled images with a cube of a labeled one."""
+        unlabeled = batch.unlabeled_strong
+        count, num_tasks = len(unlabeled), self.num_tasks
+        cube = draw_cubes(count, tuple(unlabeled.shape[2:]), self.config.cube_range).to(unlabeled.device)
+        images = paste(partners(batch.labeled_images, count), unlabeled, cube)
+        labels = partners(_annotated_foreground(batch), count)
+        every_task = torch.arange(num_tasks + 1, device=unlabeled.device).expand(count, -1)
+        logits = context.network(images, tasks=every_task)
+        synthetic = foreground_probability(logits[:, num_tasks])
+        of_tasks = aggregated_probability(logits[:, :num_tasks])
+        # both sides would agree on foreground in the padding as well
+        inside = batch.inside | cube
+        consistency = foreground_dice_loss(synthetic, of_tasks, inside)
+        region = foreground_dice_loss(synthetic, labels, cube)
+        first, second = ((p.detach() > 0.5) & inside[:, 0] for p in (synthetic, of_tasks))
+        return StepLosses(
+            {
+                "consistency": LossTerm(consistency, TRAINS, self.config.consistency_weight),
+                "region": LossTerm(region, TRAINS, self.config.region_weight),
+            },
+            {"agreement": class_map_agreement(first.long(), second.long(), num_classes=2).mean()},
+        )
+
+
+def _supervised_term(batch: SemiSegBatch, context: StepContext) -> LossTerm:
+    """(a): each image by the task that it stands for."""
+    logits = context.network(batch.labeled_images, tasks=_task_ids(batch))
+    return LossTerm(task_seg_loss(logits, _own_foreground(batch)), TRAINS, supervised=True)
+
+
+def _own_foreground(batch: SemiSegBatch) -> torch.Tensor:
+    """Where each labeled image shows the structure of the task that it stands for: ``L x S``, bool."""
+    target = batch.labeled_targets[0][:, 0]
+    labels = _task_ids(batch) + 1
+    return target == labels.reshape(-1, *[1] * (target.ndim - 1))
+
+
+def _annotated_foreground(batch: SemiSegBatch) -> torch.Tensor:
+    """Where each labeled image shows any structure that it is annotated for: ``L x S``, bool."""
+    return batch.labeled_targets[0][:, 0] > 0
+
+
+def _task_ids(batch: SemiSegBatch) -> torch.Tensor:
+    if batch.task_ids is None:
+        raise ValueError("the batch has no task_ids: VerSemi must know the task of each labeled sample")
+    return batch.task_ids

@@ -1,0 +1,242 @@
+"""VerSemi: both stages, the mixing of labeled images by hand, padding, and what is configured."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from nnunetv2_semiseg.batch import SemiSegBatch
+from nnunetv2_semiseg.config import parse_config
+from nnunetv2_semiseg.losses.task_losses import foreground_dice_loss
+from nnunetv2_semiseg.methods import versemi
+from nnunetv2_semiseg.methods.base import Setting, StepContext, StepLosses
+from nnunetv2_semiseg.methods.versemi import VerSemi, VerSemiConfig
+from nnunetv2_semiseg.schedules import Progress
+
+TASKS, SIZE = 3, 6
+SYNTHETIC = TASKS
+LEFT = torch.zeros(1, SIZE, SIZE, dtype=torch.bool)
+LEFT[..., :2] = True
+
+
+class Recorder(nn.Module):
+    """Logits from a pixel's value and the task, all of which it keeps."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.scale = nn.Parameter(torch.linspace(-1, 1, TASKS + 1))
+        self.asked: list[tuple[torch.Tensor, torch.Tensor]] = []
+        self.said: list[torch.Tensor] = []
+
+    def forward(self, images: torch.Tensor, tasks: torch.Tensor) -> torch.Tensor:
+        slots = tasks.reshape(len(images), -1)
+        foreground = images[:, None, 0] * self.scale[slots][..., None, None]
+        logits = torch.stack([torch.zeros_like(foreground), foreground], dim=2)
+        logits.retain_grad()
+        self.asked.append((images, tasks))
+        self.said.append(logits)
+        return logits if tasks.ndim == 2 else logits[:, 0]
+
+
+def make_method(**values: Any) -> VerSemi:
+    setting = Setting(num_classes=TASKS + 1, in_channels=1, patch_size=(SIZE, SIZE), new_network=nn.Identity)
+    return VerSemi(parse_config(VerSemiConfig, values, "test"), setting, nn.Identity())
+
+
+def make_batch(tasks: tuple[int, ...] = (0, 1, 2, 2), unlabeled: int = 3, seed: int = 0) -> SemiSegBatch:
+    """Each image shows the structures 1, 2 and 3 side by side, below a background."""
+    generator = torch.Generator().manual_seed(seed)
+    images = torch.randn(len(tasks), 1, SIZE, SIZE, generator=generator)
+    target = torch.arange(SIZE).div(2, rounding_mode="floor").add(1).expand(len(tasks), 1, SIZE, SIZE).clone()
+    target[:, :, 0] = 0
+    strong = torch.randn(unlabeled, 1, SIZE, SIZE, generator=generator)
+    names = tuple(str(index) for index in range(len(tasks)))
+    return SemiSegBatch(
+        images,
+        (target.to(torch.int16),),
+        strong,
+        strong,
+        names,
+        names[:unlabeled],
+        task_ids=torch.tensor(tasks),
+    )
+
+
+def run(method: VerSemi, batch: SemiSegBatch, step: int) -> tuple[StepLosses, Recorder]:
+    network = Recorder()
+    context = StepContext(network, lambda output, targets: torch.zeros(()), Progress(step, 10))
+    return method.losses(batch, context), network
+
+
+@pytest.fixture
+def left_cube(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """Cubes are the left third of each patch; gives the sides that were asked for."""
+    sides: list[Any] = []
+
+    def draw(count: int, shape: tuple[int, ...], side: Any) -> torch.Tensor:
+        sides.append(side)
+        return LEFT.expand(count, 1, *shape).clone()
+
+    monkeypatch.setattr(versemi, "draw_cubes", draw)
+    return sides
+
+
+@pytest.mark.parametrize(
+    ("switch", "step", "unlabeled"),
+    [(0.5, 4, False), (0.5, 5, True), (0.0, 0, True), (1.0, 9, False), (0.2, 2, True)],
+)
+def test_the_stage_depends_on_the_share_of_the_training(switch: float, step: int, unlabeled: bool) -> None:
+    losses, _ = run(make_method(switch=switch), make_batch(), step)
+    of_stage = {"consistency", "region"} if unlabeled else {"partner"}
+    assert losses.terms.keys() == {"supervised", "synthetic"} | of_stage
+    supervised = {name for name, term in losses.terms.items() if term.supervised}
+    assert supervised == losses.terms.keys() - {"consistency", "region"}
+    assert ("agreement" in losses.measures) == unlabeled
+
+
+def test_cubes_of_both_stages(left_cube: list[Any]) -> None:
+    method = make_method()
+    run(method, make_batch(), 0)
+    assert left_cube == [2 / 3]
+    run(method, make_batch(), 5)
+    assert left_cube[1:] == [(0.3, 0.6), (0.3, 0.6)]
+
+
+def test_weights() -> None:
+    weights = {
+        "synthetic_weight": 2.0,
+        "partner_weight": 3.0,
+        "consistency_weight": 4.0,
+        "region_weight": 5.0,
+    }
+    method = make_method(**weights)
+    terms = {**run(method, make_batch(), 0)[0].terms, **run(method, make_batch(), 5)[0].terms}
+    found = {f"{name}_weight": term.weight for name, term in terms.items() if name != "supervised"}
+    assert found == weights
+    assert terms["supervised"].weight == 1
+
+
+def test_pairs_of_labeled_images_by_hand(left_cube: list[Any]) -> None:
+    batch = make_batch((0, 2, 1, 2))
+    mix = make_method()._mix_labeled(batch, 0.5)
+    assert mix.tasks.tolist() == [[0, 1, SYNTHETIC], [2, 2, SYNTHETIC]]
+    for pair, (first, second) in enumerate([(0, 2), (1, 3)]):
+        assert torch.equal(mix.images[pair, ..., :2], batch.labeled_images[first, ..., :2])
+        assert torch.equal(mix.images[pair, ..., 2:], batch.labeled_images[second, ..., 2:])
+    structure = batch.labeled_targets[0][0, 0]
+    # the cube shows structure 1 of the first image, the rest shows 2 and 3 of the second
+    assert torch.equal(mix.targets[0, 0], structure == 1)
+    assert torch.equal(mix.targets[0, 1], structure == 2)
+    # of one task: the union, which is what lies around the cube
+    assert torch.equal(mix.targets[1, 0], structure == 3)
+    assert torch.equal(mix.targets[1, 1], structure == 3)
+    assert torch.equal(mix.targets[0, 2], structure > 0)
+
+
+def test_a_partner_counts_in_its_own_region_alone(left_cube: list[Any]) -> None:
+    """Structure 2 lies around the cube, so that an image inside of it contributes nothing of it."""
+    mix = make_method()._mix_labeled(make_batch((1, 0)), 0.5)
+    assert not mix.targets[0, 0].any()
+    assert not mix.targets[0, 1].any()
+    both = make_method()._mix_labeled(make_batch((1, 1)), 0.5)
+    assert torch.equal(both.targets[0, 0], make_batch().labeled_targets[0][0, 0] == 2)
+
+
+@pytest.mark.parametrize(("count", "pairs"), [(1, [(0, 0)]), (2, [(0, 1)]), (3, [(0, 1), (1, 2)])])
+def test_any_number_of_labeled_images_is_paired(
+    count: int, pairs: list[tuple[int, int]], left_cube: list[Any]
+) -> None:
+    batch = make_batch((0, 1, 2)[:count])
+    mix = make_method()._mix_labeled(batch, 0.5)
+    assert mix.tasks[:, :2].tolist() == [list(pair) for pair in pairs]  # image i stands for task i
+    for step in (0, 5):
+        assert torch.isfinite(run(make_method(), batch, step)[0].total)
+
+
+def test_terms_of_the_labeled_stage_by_hand(left_cube: list[Any]) -> None:
+    method, batch = make_method(), make_batch()
+    losses, network = run(method, batch, 0)
+    mix = method._mix_labeled(batch, 0.5)
+    foreground = network.said[0].softmax(2)[:, :, 1]
+    assert torch.equal(network.asked[0][1], mix.tasks)
+    dice = [foreground_dice_loss(foreground[:, index], mix.targets[:, index]) for index in range(3)]
+    torch.testing.assert_close(losses.terms["partner"].value, (dice[0] + dice[1]) / 2)
+    torch.testing.assert_close(losses.terms["synthetic"].value, dice[2])
+    assert network.asked[1][1].tolist() == [0, 1, 2, 2]
+
+
+def test_unlabeled_images_get_a_cube_of_labeled_ones_and_its_labels(left_cube: list[Any]) -> None:
+    batch = make_batch()
+    losses, network = run(make_method(), batch, 5)
+    (images, tasks), logits = network.asked[-1], network.said[-1]
+    assert tasks.tolist() == [[0, 1, 2, SYNTHETIC]] * 3
+    assert torch.equal(images[..., :2], batch.labeled_images[:3, ..., :2])
+    assert torch.equal(images[..., 2:], batch.unlabeled_strong[..., 2:])
+    foreground = logits.softmax(2)[:, :, 1]
+    labels = (batch.labeled_targets[0][:3, 0] > 0).float()
+    expected = foreground_dice_loss(foreground[:, SYNTHETIC, :, :2], labels[..., :2])
+    torch.testing.assert_close(losses.terms["region"].value, expected)
+    of_tasks = foreground[:, :TASKS].amax(1)
+    expected = foreground_dice_loss(foreground[:, SYNTHETIC], of_tasks)
+    torch.testing.assert_close(losses.terms["consistency"].value, expected)
+
+
+def test_nothing_is_learned_outside_of_unlabeled_images(left_cube: list[Any]) -> None:
+    batch = make_batch()
+    inside = torch.zeros_like(batch.inside)
+    inside[..., :2, :] = True
+    losses, network = run(make_method(), dataclasses.replace(batch, unlabeled_inside=inside), 5)
+    (losses.terms["consistency"].value + losses.terms["region"].value).backward()
+    gradient = network.said[-1].grad
+    assert gradient is not None
+    counts = inside | LEFT
+    assert not gradient[~counts[:, None].expand_as(gradient)].any()
+    assert gradient[counts[:, None].expand_as(gradient)].any()
+
+
+def test_the_agreement_counts_inside_alone(left_cube: list[Any]) -> None:
+    batch = make_batch()
+    nowhere = torch.zeros_like(batch.inside)
+    inside, outside = (
+        run(make_method(), dataclasses.replace(batch, unlabeled_inside=mask), 5)[0].measures["agreement"]
+        for mask in (~nowhere, nowhere)
+    )
+    assert inside != outside
+
+
+def test_a_batch_without_tasks_is_refused() -> None:
+    with pytest.raises(ValueError, match="task_ids"):
+        run(make_method(), dataclasses.replace(make_batch(), task_ids=None), 0)
+
+
+def test_a_patch_without_room_for_a_cube_is_refused() -> None:
+    setting = Setting(num_classes=2, in_channels=1, patch_size=(32, 1), new_network=nn.Identity)
+    with pytest.raises(ValueError, match="take a larger patch or a larger cube"):
+        VerSemi(VerSemiConfig(), setting, nn.Identity())
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"cube_range": [0.6, 0.3]}, "the lower one first"),
+        ({"cube_range": [0.0, 0.3]}, "above 0"),
+        ({"switch": 1.5}, "switch"),
+        ({"skd": {}}, "valid keys are switch"),
+    ],
+)
+def test_impossible_settings(values: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        make_method(**values)
+
+
+def test_optimizers() -> None:
+    weights = [nn.Parameter(torch.zeros(2))]
+    optimizer = VerSemi.deployed_optimizer(VerSemiConfig(), weights)
+    assert isinstance(optimizer, torch.optim.Adam)
+    assert optimizer.defaults["lr"] == 1e-3
+    assert optimizer.defaults["betas"] == (0.5, 0.999)
+    assert VerSemi.deployed_optimizer(VerSemiConfig(network_optimizer="nnunet"), weights) is None
