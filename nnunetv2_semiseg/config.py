@@ -17,6 +17,8 @@ from typing import Any, TypeVar, cast
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 from pydantic.dataclasses import dataclass
 
+from nnunetv2_semiseg.precision import Precision
+
 STRICT = ConfigDict(extra="forbid", allow_inf_nan=False)
 """Of every configuration dataclass: keys that no field has are errors, and so are infinite numbers."""
 
@@ -77,6 +79,10 @@ class TrainingConfig:
         ge=0,
         lt=2**32,
         description="start of all random streams; reproducible only with nnUNet_n_proc_DA=0 on a CPU",
+    )
+    precision: Precision = Field(
+        default="nnunet",
+        description="nnunet: mixed float16 on CUDA, else float32; float32; bfloat16: mixed, on any device",
     )
     views: ViewsConfig = Field(default_factory=ViewsConfig)
 

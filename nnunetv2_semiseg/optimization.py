@@ -4,24 +4,12 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterable, Sequence
-from contextlib import AbstractContextManager
-from typing import Any
 
 import torch
-from nnunetv2.utilities.helpers import dummy_context
 from torch import nn
 
 GRADIENT_CLIP_NORM = 12
 """nnU-Net's bound on the norm of the gradient, here of each optimizer's parameters."""
-
-
-def training_autocast(device: torch.device) -> AbstractContextManager[Any]:
-    """As in nnU-Net mixed precision on CUDA only, but without the cache of cast weights.
-
-    Some versions of torch fill that cache in a pass without gradients and use its copies, which have no
-    history, in the pass with gradients: the weights would silently not train.
-    """
-    return torch.autocast("cuda", cache_enabled=False) if device.type == "cuda" else dummy_context()
 
 
 def optimizer_like(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
@@ -28,7 +29,8 @@ from nnunetv2_semiseg.methods.base import Method, ScheduledOptimizer, Setting, S
 from nnunetv2_semiseg.methods.resolve import resolve_config
 from nnunetv2_semiseg.networks.ema import unwrapped
 from nnunetv2_semiseg.networks.outputs import set_deep_supervision
-from nnunetv2_semiseg.optimization import backward_and_step, optimizer_like, training_autocast
+from nnunetv2_semiseg.optimization import backward_and_step, optimizer_like
+from nnunetv2_semiseg.precision import give_float32, training_autocast, uses_scaler
 from nnunetv2_semiseg.random_state import restore_random_state, seed_everything
 from nnunetv2_semiseg.refusals import refuse_unsupported
 from nnunetv2_semiseg.schedules import Progress
@@ -66,6 +68,9 @@ class nnUNetTrainerSemiSeg(nnUNetTrainer):
         refuse_unsupported(self.method_class, self.resolved.method, plans, configuration, dataset_json)
         super().__init__(plans, configuration, fold, dataset_json, device)
         set_lengths(self, self.resolved.training)
+        self.precision = self.resolved.training.precision
+        if not uses_scaler(self.device, self.precision):
+            self.grad_scaler = None
         self._optimizers: list[ScheduledOptimizer] = []
         self._step = 0
         self._companion: dict[str, Any] | None = None
@@ -111,7 +116,11 @@ class nnUNetTrainerSemiSeg(nnUNetTrainer):
             ignore_label=self.label_manager.ignore_label,
         )
         self.method = self.method_class(self.resolved.method, setting, self.network).to(self.device)
+        give_float32([self.network, *self.method.children()])
         self._optimizers = self.method.optimizers(partial(optimizer_like, self.optimizer))
+
+    def _autocast(self) -> AbstractContextManager[Any]:
+        return training_autocast(self.device, self.precision)
 
     def _new_network(self) -> torch.nn.Module:
         return self.build_network_architecture(
@@ -195,7 +204,7 @@ class nnUNetTrainerSemiSeg(nnUNetTrainer):
             item.set_learning_rate(progress, self.optimizer.param_groups[0]["lr"])
         for optimizer in self._all_optimizers():
             optimizer.zero_grad(set_to_none=True)
-        with training_autocast(self.device):
+        with self._autocast():
             losses = self.method.losses(batch, context)
             total = losses.total
         backward_and_step(total, self._all_optimizers(), self.grad_scaler)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import torch
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
@@ -10,6 +10,8 @@ from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 from nnunetv2_semiseg.config import TrainingConfig, merged_section, parse_config
 from nnunetv2_semiseg.lengths import set_lengths
 from nnunetv2_semiseg.methods.resolve import check_section, training_values
+from nnunetv2_semiseg.optimization import backward_and_step
+from nnunetv2_semiseg.precision import give_float32, training_autocast, uses_scaler
 from nnunetv2_semiseg.random_state import seed_everything
 
 
@@ -17,7 +19,8 @@ class nnUNetTrainerSupervised(nnUNetTrainer):
     """nnU-Net on the labeled images alone, as long as the configuration says.
 
     nnUNetTrainer has its length and nnU-Net's batch size built in. For a comparison with equal numbers of
-    iterations and labeled samples this class takes both from the plans; it changes nothing else.
+    iterations and labeled samples this class takes both from the plans, and the seed and the precision; it
+    changes nothing else.
     """
 
     def __init__(
@@ -39,12 +42,38 @@ class nnUNetTrainerSupervised(nnUNetTrainer):
         super().__init__(plans, configuration, fold, dataset_json, device)
         set_lengths(self, training)
         self.seed, self.labeled_batch_size = training.seed, training.labeled_batch_size
+        self.precision = training.precision
+        if not uses_scaler(self.device, self.precision):
+            self.grad_scaler = None
 
     def initialize(self) -> None:
         """nnU-Net's initialisation, from the configured seed if there is one."""
         if self.seed is not None:
             seed_everything(self.seed)
         super().initialize()
+        give_float32([self.network])
+
+    def train_step(self, batch: dict[str, Any]) -> dict[str, Any]:
+        """nnU-Net's step, in the configured precision.
+
+        Args:
+            batch: nnU-Net's, with ``data`` ``B x C x S`` and ``target``.
+
+        Returns:
+            The loss.
+        """
+        if self.precision == "nnunet":
+            return cast("dict[str, Any]", super().train_step(batch))
+        images, target = batch["data"].to(self.device, non_blocking=True), batch["target"]
+        if isinstance(target, list):
+            target = [level.to(self.device, non_blocking=True) for level in target]
+        else:
+            target = target.to(self.device, non_blocking=True)
+        self.optimizer.zero_grad(set_to_none=True)
+        with training_autocast(self.device, self.precision):
+            loss = self.loss(self.network(images), target)
+        backward_and_step(loss, [self.optimizer], self.grad_scaler)
+        return {"loss": loss.detach().cpu().numpy()}
 
     def _set_batch_size_and_oversample(self) -> None:
         super()._set_batch_size_and_oversample()

@@ -1,0 +1,56 @@
+"""The number format of a training step."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from contextlib import AbstractContextManager
+from typing import Any, Literal
+
+import torch
+from nnunetv2.utilities.helpers import dummy_context
+from torch import nn
+
+Precision = Literal["nnunet", "float32", "bfloat16"]
+"""``nnunet``: mixed float16 on CUDA, float32 elsewhere; ``bfloat16``: mixed, on every device."""
+
+
+def training_autocast(device: torch.device, precision: Precision) -> AbstractContextManager[Any]:
+    """Mixed precision as configured, without the cache of cast weights.
+
+    Some versions of torch fill that cache in a pass without gradients and use its copies, which have no
+    history, in the pass with gradients: the weights would silently not train.
+    """
+    if precision == "bfloat16":
+        return torch.autocast(device.type, torch.bfloat16, cache_enabled=False)
+    if precision == "nnunet" and device.type == "cuda":
+        return torch.autocast("cuda", cache_enabled=False)
+    return dummy_context()
+
+
+def uses_scaler(device: torch.device, precision: Precision) -> bool:
+    """Whether gradients can underflow: in float16 only, bfloat16 has float32's exponents."""
+    return precision == "nnunet" and device.type == "cuda"
+
+
+def give_float32(networks: Iterable[nn.Module]) -> None:
+    """Let networks give float32 whatever they compute in.
+
+    Autocast on a CPU leaves softmax, sums and losses in bfloat16, of which there are 8 bits: too few for a
+    confidence near 1 or a sum over an image.
+    """
+    for network in networks:
+        network.register_forward_hook(_to_float32)
+
+
+def _to_float32(module: nn.Module, arguments: Any, output: Any) -> Any:
+    return _cast(output)
+
+
+def _cast(output: Any) -> Any:
+    if isinstance(output, torch.Tensor):
+        return output.float() if output.dtype == torch.bfloat16 else output
+    if isinstance(output, tuple) and hasattr(output, "_fields"):
+        return type(output)(*map(_cast, output))
+    if isinstance(output, list | tuple):
+        return type(output)(map(_cast, output))
+    return output
