@@ -65,11 +65,15 @@ What each method needs and gives. [Which one to take](../how-to/choose-a-method.
 - **Trained**: networks that need memory for gradients and optimizer states. `deployed`, `second` and
   `subnet_a` are nnU-Net's network from the plans, `subnet_b` is one of about its size.
 - **Teachers**: moving averages, which hold no gradients.
+- **Memory**: weights, gradients and optimizer states of all networks, as a multiple of what nnU-Net's own
+  training keeps, for each kind of patches; with the U-Net that nnU-Net plans for patches of 320² or 128³ and
+  the default foundation. What a pass keeps for the gradient comes on top: it grows with samples, patch and
+  image size.
 - **Models**: names for `-tr` when predicting. The first is also the one to train with.
 - **Samples**: labeled + unlabeled of a step; `labeled_batch_size` and `unlabeled_batch_size` set others.
 
-| method | patches | foundation weights | trained | teachers | models | length | samples |
-|---|---|---|---|---|---|---|---|
+| method | patches | foundation weights | trained | teachers | memory | models | length | samples |
+|---|---|---|---|---|---|---|---|---|
 """
 
 METHODS_END = """
@@ -85,6 +89,11 @@ MERGED = ", [merged datasets](../how-to/merge-datasets.md) only"
 
 MANY_CASES = 1000
 """Labeled cases, enough for every method's usual batch."""
+
+
+for folder in (ROOT / "docs", ROOT / "tests", ROOT / "tests" / "conformance"):
+    if str(folder) not in sys.path:
+        sys.path.append(str(folder))
 
 
 def main() -> None:
@@ -208,6 +217,7 @@ def _method_cells(kind: type[Method]) -> list[str]:
         _foundation(kind),
         _code(trained),
         str(len(teachers)),
+        _memory(kind),
         _code(_models(kind)),
         f"{kind.default_epochs} epochs, {kind.default_epochs * iterations:,} steps",
         _samples(kind),
@@ -216,12 +226,16 @@ def _method_cells(kind: type[Method]) -> list[str]:
 
 def _networks(kind: type[Method]) -> tuple[list[str], list[str]]:
     """Names of the networks that a method trains and of its teachers, as a tiny one has them."""
-    for folder in (ROOT / "tests", ROOT / "tests" / "conformance"):
-        if str(folder) not in sys.path:
-            sys.path.append(str(folder))
     case = importlib.import_module("tiny_training").Case(kind, min(kind.dimensions))
     training = case.make_training()
     return list(training.trained()), list(training.method.teachers())
+
+
+def _memory(kind: type[Method]) -> str:
+    """The factor for each dimension, in the order of the column of patches."""
+    factor = importlib.import_module("method_memory").memory_factor
+    trainer = importlib.import_module("tiny_training").trainers_of(kind)[0]
+    return ", ".join(f"{factor(trainer, dimension):.1f}" for dimension in sorted(kind.dimensions))
 
 
 def _foundation(kind: type[Method]) -> str:

@@ -12,6 +12,13 @@ FOUNDATION_KEYS = {"architecture", "random_weights", "image_size"}
 
 def tiny_values(kind: type[Any], image_size: int) -> dict[str, Any]:
     """Values for a configuration dataclass: a tiny random foundation wherever it has one."""
+    return with_foundation(
+        kind, {"architecture": "vit_tiny", "random_weights": True, "image_size": image_size}
+    )
+
+
+def with_foundation(kind: type[Any], foundation: dict[str, Any]) -> dict[str, Any]:
+    """Values for a configuration dataclass: these for every foundation that it has, at any depth."""
     values: dict[str, Any] = {}
     hints = typing.get_type_hints(kind)
     for field in dataclasses.fields(kind):
@@ -19,11 +26,11 @@ def tiny_values(kind: type[Any], image_size: int) -> dict[str, Any]:
         if not dataclasses.is_dataclass(hint):
             continue
         if {inner.name for inner in dataclasses.fields(hint)} >= FOUNDATION_KEYS:
-            tiny = {"architecture": "vit_tiny", "random_weights": True, "image_size": image_size}
+            inside = foundation
         else:
-            tiny = tiny_values(typing.cast("type[Any]", hint), image_size)
-        if tiny:
-            values[field.name] = tiny
+            inside = with_foundation(typing.cast("type[Any]", hint), foundation)
+        if inside:
+            values[field.name] = dict(inside)
     return values
 
 
