@@ -1,4 +1,4 @@
-"""A tiny planned dataset for whole trainings, made once a session and copied for each test."""
+"""nnU-Net's folders for tests: empty, or with a tiny planned dataset, made once a session and copied."""
 
 from __future__ import annotations
 
@@ -69,6 +69,15 @@ def copy_planned(planned: Path) -> Callable[[Path], Workspace]:
         return Workspace(root)
 
     return copy
+
+
+@pytest.fixture
+def raw_parent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """nnUNet_raw, existing and empty; the other two folders of nnU-Net lie beside it."""
+    for name in ("nnUNet_raw", "nnUNet_preprocessed", "nnUNet_results"):
+        (tmp_path / name).mkdir()
+        monkeypatch.setenv(name, str(tmp_path / name))
+    return tmp_path / "nnUNet_raw"
 
 
 @pytest.fixture

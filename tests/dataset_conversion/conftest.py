@@ -14,15 +14,6 @@ SCRIPTS = Path(__file__).parents[2] / "dataset_conversion"
 
 
 @pytest.fixture
-def raw_parent(tmp_path, monkeypatch):
-    """nnUNet_raw, existing and empty; the other two folders of nnU-Net lie beside it."""
-    for name in ("nnUNet_raw", "nnUNet_preprocessed", "nnUNet_results"):
-        (tmp_path / name).mkdir()
-        monkeypatch.setenv(name, str(tmp_path / name))
-    return tmp_path / "nnUNet_raw"
-
-
-@pytest.fixture
 def source(tmp_path):
     """An empty folder for a release."""
     (tmp_path / "release").mkdir()
