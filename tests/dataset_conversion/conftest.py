@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from released_files import Release
+from released_files import Release, options
 
 SCRIPTS = Path(__file__).parents[2] / "dataset_conversion"
 
@@ -47,6 +47,16 @@ def real_data():
 def release():
     """Functions that write files of a release."""
     return Release
+
+
+@pytest.fixture
+def convert_domains(converter, raw_parent):
+    """Convert a release of several domains by its converter's name; the rest is as for `options`."""
+
+    def run(name, source, *choices, **more):
+        return converter(name).convert(options(source, *choices, **more), raw_parent)
+
+    return run
 
 
 @pytest.fixture
