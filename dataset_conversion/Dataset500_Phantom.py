@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 
+from nnunetv2_semiseg.commands.arguments import add_overwrite_argument
 from nnunetv2_semiseg.commands.errors import clean_exit
 from nnunetv2_semiseg.data.phantom import PhantomOptions, write_phantom_dataset
 from nnunetv2_semiseg.data.raw_folders import raw_folder
@@ -36,7 +37,7 @@ def _parser() -> argparse.ArgumentParser:
     number("--size", "size", DEFAULTS.size, "width in pixels; volumes have half as many slices")
     number("--seed", "seed", DEFAULTS.seed, "of everything random")
     number("-d", "dataset_id", 500, "dataset id")
-    parser.add_argument("--overwrite", action="store_true", help="replace the dataset if it exists")
+    add_overwrite_argument(parser, "the dataset")
     return parser
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from tests.conftest import Workspace
+    from tests.phantom_workspace import Workspace
 
 
 def write_tasks(workspace: Workspace) -> None:

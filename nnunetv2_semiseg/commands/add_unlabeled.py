@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import argparse
 import sys
-from pathlib import Path
 
+from nnunetv2_semiseg.commands.arguments import add_dataset_argument, add_folder_argument
 from nnunetv2_semiseg.commands.errors import clean_exit
 from nnunetv2_semiseg.data.add_unlabeled import add_unlabeled
 from nnunetv2_semiseg.data.raw_folders import find_raw_dataset
@@ -29,12 +29,8 @@ def _parser() -> argparse.ArgumentParser:
         "case is one file, CASE.ending.",
         epilog="example: nnUNetv2_semiseg_add_unlabeled -d 27 -i my_scans --domain my_hospital",
     )
-    parser.add_argument(
-        "-d", dest="dataset", required=True, metavar="DATASET", help="id or name of a dataset"
-    )
-    parser.add_argument(
-        "-i", dest="images", type=Path, required=True, metavar="FOLDER", help="folder with the images"
-    )
+    add_dataset_argument(parser, "a dataset")
+    add_folder_argument(parser, "-i", "images", "folder with the images")
     parser.add_argument("--copy", action="store_true", help="copy the files instead of making hard links")
     parser.add_argument("--domain", help="where the images come from, to be noted in dataset.json")
     return parser

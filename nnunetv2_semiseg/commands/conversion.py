@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar, get_args
 
+from nnunetv2_semiseg.commands.arguments import add_folder_argument, add_overwrite_argument
 from nnunetv2_semiseg.commands.errors import clean_exit
 from nnunetv2_semiseg.data.conversion import ConversionOptions, SourceOptions
 from nnunetv2_semiseg.data.raw import Selection
@@ -61,9 +62,7 @@ def converter_parser(documentation: str | None) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         description=documentation, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument(
-        "-i", dest="source", type=Path, required=True, metavar="FOLDER", help="the data set's top folder"
-    )
+    add_folder_argument(parser, "-i", "source", "the data set's top folder")
     return parser
 
 
@@ -123,4 +122,4 @@ def add_target_arguments(parser: argparse.ArgumentParser, dataset_id: int | None
         required=dataset_id is None,
         help=f"dataset id{default}",
     )
-    parser.add_argument("--overwrite", action="store_true", help="replace the dataset if it exists")
+    add_overwrite_argument(parser, "the dataset")

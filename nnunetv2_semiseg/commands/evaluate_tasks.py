@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from nnunetv2_semiseg.commands.arguments import add_dataset_argument, add_folder_argument
 from nnunetv2_semiseg.commands.errors import clean_exit
 from nnunetv2_semiseg.data.raw_folders import find_raw_dataset
 from nnunetv2_semiseg.data.raw_reading import read_dataset_json
@@ -37,15 +38,9 @@ def _parser() -> argparse.ArgumentParser:
         epilog="example: nnUNetv2_semiseg_evaluate_tasks -d 510 -p predictions -r nnUNet_raw/Dataset510_"
         "Merged/labelsTs -o scores.json",
     )
-    parser.add_argument(
-        "-d", dest="dataset", required=True, metavar="DATASET", help="id or name of the merged dataset"
-    )
-    parser.add_argument(
-        "-p", dest="predictions", type=Path, required=True, metavar="FOLDER", help="predicted label maps"
-    )
-    parser.add_argument(
-        "-r", dest="reference", type=Path, required=True, metavar="FOLDER", help="true label maps"
-    )
+    add_dataset_argument(parser, "the merged dataset")
+    add_folder_argument(parser, "-p", "predictions", "predicted label maps")
+    add_folder_argument(parser, "-r", "reference", "true label maps")
     parser.add_argument(
         "-o", dest="output", type=Path, metavar="FILE", help="default: summary.json beside the predictions"
     )

@@ -7,6 +7,11 @@ from pathlib import Path
 
 from nnunetv2.utilities.file_path_utilities import get_output_folder
 
+from nnunetv2_semiseg.commands.arguments import (
+    add_dataset_argument,
+    add_folder_argument,
+    add_overwrite_argument,
+)
 from nnunetv2_semiseg.commands.datasets import dataset_name
 from nnunetv2_semiseg.commands.errors import clean_exit
 from nnunetv2_semiseg.export_tasks import export_tasks
@@ -32,9 +37,7 @@ def _parser() -> argparse.ArgumentParser:
         epilog="example: nnUNetv2_semiseg_export_tasks -d 510 -c 3d_fullres -f 0 --tasks pancreas spleen "
         "-o pancreas_and_spleen",
     )
-    parser.add_argument(
-        "-d", dest="dataset", required=True, metavar="DATASET", help="id or name of the merged dataset"
-    )
+    add_dataset_argument(parser, "the merged dataset")
     parser.add_argument(
         "-c", dest="configuration", required=True, metavar="CONFIGURATION", help="as it was trained in"
     )
@@ -46,10 +49,8 @@ def _parser() -> argparse.ArgumentParser:
         "-f", dest="folds", nargs="+", default=list("01234"), metavar="FOLD", help="default: 0 1 2 3 4"
     )
     parser.add_argument("--tasks", nargs="+", required=True, metavar="TASK", help="names of the tasks")
-    parser.add_argument(
-        "-o", dest="output", type=Path, required=True, metavar="FOLDER", help="model folder to write"
-    )
-    parser.add_argument("--overwrite", action="store_true", help="replace the folder if it exists")
+    add_folder_argument(parser, "-o", "output", "model folder to write")
+    add_overwrite_argument(parser, "the folder")
     return parser
 
 

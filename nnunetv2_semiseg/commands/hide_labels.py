@@ -4,6 +4,11 @@ from __future__ import annotations
 
 import argparse
 
+from nnunetv2_semiseg.commands.arguments import (
+    add_dataset_argument,
+    add_new_id_argument,
+    add_overwrite_argument,
+)
 from nnunetv2_semiseg.commands.conversion import add_selection_arguments
 from nnunetv2_semiseg.commands.errors import clean_exit
 from nnunetv2_semiseg.data.hide_labels import HIDDEN_LABELS, hide_labels
@@ -35,15 +40,11 @@ def _parser() -> argparse.ArgumentParser:
         "The original stays as it is; files are hard links to its files where the disk allows it.",
         epilog="example: nnUNetv2_semiseg_hide_labels -d 27 -o 527 --num-labeled 7",
     )
-    parser.add_argument(
-        "-d", dest="dataset", required=True, metavar="DATASET", help="id or name of a dataset"
-    )
-    parser.add_argument(
-        "-o", dest="output", type=int, required=True, metavar="ID", help="id of the new dataset"
-    )
+    add_dataset_argument(parser, "a dataset")
+    add_new_id_argument(parser)
     add_selection_arguments(parser, "how many cases keep their labels")
     parser.add_argument("--name", help="name of the new dataset, without DatasetNNN_; default: the old one's")
-    parser.add_argument("--overwrite", action="store_true", help="replace the new dataset if it exists")
+    add_overwrite_argument(parser, "the new dataset")
     return parser
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from nnunetv2.utilities.dataset_name_id_conversion import convert_dataset_name_to_id
 
+from nnunetv2_semiseg.commands.arguments import add_new_id_argument, add_overwrite_argument
 from nnunetv2_semiseg.commands.errors import clean_exit
 from nnunetv2_semiseg.data.merge_tasks import MergedDataset, merge_tasks
 from nnunetv2_semiseg.data.raw_folders import find_raw_dataset
@@ -78,9 +79,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="DATASET",
         help="ids or names of the datasets; in their order the labels are given",
     )
-    parser.add_argument(
-        "-o", dest="output", type=int, required=True, metavar="ID", help="id of the new dataset"
-    )
+    add_new_id_argument(parser)
     parser.add_argument(
         "--name", default="Merged", help="name of the new dataset, without DatasetNNN_; default: Merged"
     )
@@ -91,7 +90,7 @@ def _parser() -> argparse.ArgumentParser:
         help="which structures of a dataset become tasks; its others become background. Datasets without an "
         "entry keep all of theirs",
     )
-    parser.add_argument("--overwrite", action="store_true", help="replace the new dataset if it exists")
+    add_overwrite_argument(parser, "the new dataset")
     return parser
 
 

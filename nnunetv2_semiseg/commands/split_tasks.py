@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
+from nnunetv2_semiseg.commands.arguments import (
+    add_dataset_argument,
+    add_folder_argument,
+    add_overwrite_argument,
+)
 from nnunetv2_semiseg.commands.errors import clean_exit
 from nnunetv2_semiseg.data.raw_folders import find_raw_dataset
 from nnunetv2_semiseg.data.split_tasks import split_tasks
@@ -27,16 +31,10 @@ def _parser() -> argparse.ArgumentParser:
         "structure of another dataset becomes background.",
         epilog="example: nnUNetv2_semiseg_split_tasks -d 510 -i predictions -o predictions_by_dataset",
     )
-    parser.add_argument(
-        "-d", dest="dataset", required=True, metavar="DATASET", help="id or name of the merged dataset"
-    )
-    parser.add_argument(
-        "-i", dest="labels", type=Path, required=True, metavar="FOLDER", help="folder with the label maps"
-    )
-    parser.add_argument(
-        "-o", dest="output", type=Path, required=True, metavar="FOLDER", help="folder to write"
-    )
-    parser.add_argument("--overwrite", action="store_true", help="replace the folder if it exists")
+    add_dataset_argument(parser, "the merged dataset")
+    add_folder_argument(parser, "-i", "labels", "folder with the label maps")
+    add_folder_argument(parser, "-o", "output", "folder to write")
+    add_overwrite_argument(parser, "the folder")
     return parser
 
 

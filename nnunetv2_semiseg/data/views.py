@@ -108,38 +108,55 @@ def strong_intensity_transform(views: ViewsConfig, slicewise: bool = False) -> C
     Returns:
         A transform of ``image``, ``C x S``, that moves no pixel.
     """
-    brightness = MultiplicativeBrightnessTransform(
+    stages = [
+        (_noise(), views.noise_probability),
+        (_blur(), views.blur_probability),
+        (_brightness(views), views.brightness_probability),
+        (_contrast(views), views.contrast_probability),
+        (_low_resolution(slicewise), views.low_resolution_probability),
+        (_gamma(views), views.gamma_probability),
+    ]
+    return ComposeTransforms([RandomTransform(change, probability) for change, probability in stages])
+
+
+def _noise() -> GaussianNoiseTransform:
+    return GaussianNoiseTransform((0, 0.1), p_per_channel=1, synchronize_channels=True)
+
+
+def _blur() -> GaussianBlurTransform:
+    # benchmark=True would choose the algorithm by timing it: not reproducible
+    return GaussianBlurTransform(
+        (0.5, 1.0), synchronize_channels=False, synchronize_axes=False, p_per_channel=0.5, benchmark=False
+    )
+
+
+def _brightness(views: ViewsConfig) -> MultiplicativeBrightnessTransform:
+    return MultiplicativeBrightnessTransform(
         BGContrast(views.brightness_range), synchronize_channels=False, p_per_channel=1
     )
-    contrast = ContrastTransform(
+
+
+def _contrast(views: ViewsConfig) -> ContrastTransform:
+    return ContrastTransform(
         BGContrast(views.contrast_range), preserve_range=True, synchronize_channels=False, p_per_channel=1
     )
-    low_resolution = SimulateLowResolutionTransform(
+
+
+def _low_resolution(slicewise: bool) -> SimulateLowResolutionTransform:
+    return SimulateLowResolutionTransform(
         scale=(0.5, 1),
         synchronize_channels=False,
         synchronize_axes=True,
         ignore_axes=(0,) if slicewise else None,
         p_per_channel=0.5,
     )
-    gamma = GammaTransform(
+
+
+def _gamma(views: ViewsConfig) -> GammaTransform:
+    return GammaTransform(
         BGContrast(views.gamma_range),
         p_invert_image=INVERTED_GAMMA_SHARE,
         synchronize_channels=False,
         p_per_channel=1,
         p_retain_stats=1,
-    )
-    noise = GaussianNoiseTransform((0, 0.1), p_per_channel=1, synchronize_channels=True)
-    # benchmark=True would choose the algorithm by timing it: not reproducible
-    blur = GaussianBlurTransform(
-        (0.5, 1.0), synchronize_channels=False, synchronize_axes=False, p_per_channel=0.5, benchmark=False
-    )
-    return ComposeTransforms(
-        [
-            RandomTransform(noise, views.noise_probability),
-            RandomTransform(blur, views.blur_probability),
-            RandomTransform(brightness, views.brightness_probability),
-            RandomTransform(contrast, views.contrast_probability),
-            RandomTransform(low_resolution, views.low_resolution_probability),
-            RandomTransform(gamma, views.gamma_probability),
-        ]
     )

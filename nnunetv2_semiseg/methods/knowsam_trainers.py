@@ -6,9 +6,9 @@ from typing import Any
 
 from torch import nn
 
-from nnunetv2_semiseg.config import SECTION, parse_config
 from nnunetv2_semiseg.export import nnUNetTrainerExported
 from nnunetv2_semiseg.methods.knowsam import KnowSAM, KnowSAMConfig
+from nnunetv2_semiseg.methods.resolve import exported_config
 from nnunetv2_semiseg.networks.fused import build_fused_network
 from nnunetv2_semiseg.networks.partner import build_planned, partner_architecture
 from nnunetv2_semiseg.networks.prompted_export import DeployedPromptedSam
@@ -74,8 +74,7 @@ class nnUNetTrainerKnowSAMFoundation(nnUNetTrainerExported):
     ) -> nn.Module:
         """SAM of the resolved configuration in the model folder's plans, prompted by the fused output."""
         configuration = configuration_manager.configuration
-        section = configuration[SECTION][KnowSAM.key]
-        config = parse_config(KnowSAMConfig, section, f"plans.json, {SECTION}.{KnowSAM.key}")
+        config = exported_config(configuration, KnowSAM.key, KnowSAMConfig)
         prompting = build_fused_network(
             configuration["architecture"], num_input_channels, num_output_channels, deep_supervision=False
         )

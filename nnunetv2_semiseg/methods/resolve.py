@@ -7,7 +7,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from nnunetv2_semiseg.config import SECTION, TrainingConfig, config_values, merged_section, parse_config
+from nnunetv2_semiseg.config import (
+    SECTION,
+    ConfigT,
+    TrainingConfig,
+    config_values,
+    merged_section,
+    parse_config,
+)
 from nnunetv2_semiseg.methods.base import Method
 from nnunetv2_semiseg.methods.discovery import discovered_methods
 
@@ -63,6 +70,20 @@ def check_section(plans: Mapping[str, Any], configuration: str) -> None:
     for key, method_class in discovered_methods().items():
         if key in section:
             _method_config(section, method_class, where)
+
+
+def exported_config(configuration: Mapping[str, Any], key: str, kind: type[ConfigT]) -> ConfigT:
+    """A method's configuration in the plans of a model folder, where it stands resolved.
+
+    Args:
+        configuration: The resolved configuration, nnU-Net's ``ConfigurationManager.configuration``.
+        key: The method's.
+        kind: The method's configuration class.
+
+    Raises:
+        ValueError: A key is unknown or a value out of range.
+    """
+    return parse_config(kind, configuration[SECTION][key], f"plans.json, {SECTION}.{key}")
 
 
 def _where(configuration: str) -> str:

@@ -6,8 +6,8 @@ from typing import Any
 
 from torch import nn
 
-from nnunetv2_semiseg.config import SECTION, parse_config
 from nnunetv2_semiseg.export import nnUNetTrainerExported
+from nnunetv2_semiseg.methods.resolve import exported_config
 from nnunetv2_semiseg.methods.synfoc import SynFoC, SynFoCConfig
 from nnunetv2_semiseg.networks.segmentation_export import DeployedSemanticSam
 from nnunetv2_semiseg.trainer import nnUNetTrainerSemiSeg
@@ -33,6 +33,5 @@ class nnUNetTrainerSynFoCFoundation(nnUNetTrainerExported):
         enable_deep_supervision: bool = True,
     ) -> nn.Module:
         """The foundation model of the resolved configuration in the model folder's plans."""
-        section = configuration_manager.configuration[SECTION][SynFoC.key]
-        config = parse_config(SynFoCConfig, section, f"plans.json, {SECTION}.{SynFoC.key}")
+        config = exported_config(configuration_manager.configuration, SynFoC.key, SynFoCConfig)
         return DeployedSemanticSam(config.foundation, num_input_channels, num_output_channels)

@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
+from planned_unet import planned_unet
 from tiny_settings import tiny_values
 from torch import nn
 
@@ -30,28 +31,9 @@ LEARNING_RATE = 0.01
 
 def tiny_plans(dimension: int, section: dict[str, Any]) -> dict[str, Any]:
     """Plans with a plain U-Net of three stages."""
-    convolution = "torch.nn.modules.conv.Conv2d" if dimension == 2 else "torch.nn.modules.conv.Conv3d"
-    norm = f"torch.nn.modules.instancenorm.InstanceNorm{dimension}d"
-    architecture = {
-        "network_class_name": "dynamic_network_architectures.architectures.unet.PlainConvUNet",
-        "arch_kwargs": {
-            "n_stages": 3,
-            "features_per_stage": [4, 8, 8],
-            "conv_op": convolution,
-            "kernel_sizes": [[3] * dimension] * 3,
-            "strides": [[1] * dimension, *[[2] * dimension] * 2],
-            "n_conv_per_stage": [1, 1, 1],
-            "n_conv_per_stage_decoder": [1, 1],
-            "conv_bias": True,
-            "norm_op": norm,
-            "norm_op_kwargs": {"eps": 1e-5, "affine": True},
-            "dropout_op": None,
-            "dropout_op_kwargs": None,
-            "nonlin": "torch.nn.LeakyReLU",
-            "nonlin_kwargs": {"inplace": True},
-        },
-        "_kw_requires_import": ["conv_op", "norm_op", "dropout_op", "nonlin"],
-    }
+    architecture = planned_unet(
+        [4, 8, 8], dimension, n_conv_per_stage=[1, 1, 1], n_conv_per_stage_decoder=[1, 1]
+    )
     configuration = {"architecture": architecture, "patch_size": [SIZE] * dimension, SECTION: section}
     return {"plans_name": "tiny", "configurations": {"tiny": configuration}}
 

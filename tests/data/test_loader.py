@@ -9,6 +9,7 @@ from batchgenerators.dataloading.nondet_multi_threaded_augmenter import NonDetMu
 from batchgenerators.dataloading.single_threaded_augmenter import SingleThreadedAugmenter
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 from unlabeled_fixtures import IGNORE, LABELED, RGB, UNLABELED, VOLUME, make_dataset, run_in_this_process
+from view_settings import views_with
 
 from nnunetv2_semiseg.batch import SemiSegBatch
 from nnunetv2_semiseg.config import ViewsConfig
@@ -85,15 +86,7 @@ def test_paired_batches(dataset, configuration):
 
 def test_views_are_split_in_the_right_order(dataset):
     trainer = nnunets_trainer(dataset)
-    brighter = ViewsConfig(
-        brightness_range=(3, 3),
-        brightness_probability=1,
-        contrast_probability=0,
-        gamma_probability=0,
-        blur_probability=0,
-        noise_probability=0,
-        low_resolution_probability=0,
-    )
+    brighter = views_with(0, brightness_probability=1, brightness_range=(3, 3))
     labeled, _ = trainer.get_dataloaders()
     batch = next(PairedLoader(labeled, unlabeled_loader(dataset, trainer, views=brighter)))
     torch.testing.assert_close(batch.unlabeled_strong, 3 * batch.unlabeled_weak)

@@ -11,26 +11,12 @@ from batchgeneratorsv2.transforms.spatial.mirroring import MirrorTransform
 from batchgeneratorsv2.transforms.spatial.spatial import SpatialTransform
 from batchgeneratorsv2.transforms.utils.compose import ComposeTransforms
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
+from view_settings import views_with
 
 from nnunetv2_semiseg.config import ViewsConfig
 from nnunetv2_semiseg.data.views import build_two_view_transform, strong_intensity_transform
 
-OFF = ViewsConfig(
-    brightness_probability=0,
-    contrast_probability=0,
-    gamma_probability=0,
-    blur_probability=0,
-    noise_probability=0,
-    low_resolution_probability=0,
-)
-ALWAYS = ViewsConfig(
-    brightness_probability=1,
-    contrast_probability=1,
-    gamma_probability=1,
-    blur_probability=1,
-    noise_probability=1,
-    low_resolution_probability=1,
-)
+OFF, ALWAYS = views_with(0), views_with(1)
 FLAT, VOLUME, ANISOTROPIC = (24, 32), (16, 20, 24), (4, 24, 24)
 SEEDS = range(12)
 
@@ -118,14 +104,7 @@ def test_geometry_varies(patch_size):
 @pytest.mark.parametrize("patch_size", [FLAT, VOLUME])
 def test_strong_view_has_other_intensities_in_the_same_places(patch_size):
     """Brightness, contrast and gamma keep the order of the values, so pixels that moved would show."""
-    views = ViewsConfig(
-        brightness_probability=1,
-        contrast_probability=1,
-        gamma_probability=1,
-        blur_probability=0,
-        noise_probability=0,
-        low_resolution_probability=0,
-    )
+    views = views_with(0, brightness_probability=1, contrast_probability=1, gamma_probability=1)
     transform = build_two_view_transform(training_transforms(patch_size), views)
     for seed in SEEDS:
         weak, strong, _ = draw(transform, patch_size, seed)

@@ -8,18 +8,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from released_files import Release
+from released_files import Release, options
 
 SCRIPTS = Path(__file__).parents[2] / "dataset_conversion"
-
-
-@pytest.fixture
-def raw_parent(tmp_path, monkeypatch):
-    """nnUNet_raw, existing and empty; the other two folders of nnU-Net lie beside it."""
-    for name in ("nnUNet_raw", "nnUNet_preprocessed", "nnUNet_results"):
-        (tmp_path / name).mkdir()
-        monkeypatch.setenv(name, str(tmp_path / name))
-    return tmp_path / "nnUNet_raw"
 
 
 @pytest.fixture
@@ -56,6 +47,16 @@ def real_data():
 def release():
     """Functions that write files of a release."""
     return Release
+
+
+@pytest.fixture
+def convert_domains(converter, raw_parent):
+    """Convert a release of several domains by its converter's name; the rest is as for `options`."""
+
+    def run(name, source, *choices, **more):
+        return converter(name).convert(options(source, *choices, **more), raw_parent)
+
+    return run
 
 
 @pytest.fixture

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 from nnunetv2.experiment_planning.verify_dataset_integrity import verify_dataset_integrity
 from PIL import Image
-from released_files import labels, names, options
+from released_files import labels, names
 
 from nnunetv2_semiseg.data.conversion import last_fifth
 
@@ -21,9 +23,8 @@ def busi(source, release):
 
 
 @pytest.fixture
-def convert_busi(converter, raw_parent):
-    module = converter("Dataset504_BUSI")
-    return lambda source, *more, **options_: module.convert(options(source, *more, **options_), raw_parent)
+def convert_busi(convert_domains):
+    return partial(convert_domains, "Dataset504_BUSI")
 
 
 def test_busi_tests_on_the_last_fifth_by_number(busi, convert_busi):

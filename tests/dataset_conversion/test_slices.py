@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from functools import partial
 
 import numpy as np
 import pytest
@@ -27,9 +28,8 @@ def prostate(source, release):
 
 
 @pytest.fixture
-def convert_prostate(converter, raw_parent):
-    module = converter("Dataset502_Prostate")
-    return lambda source, *more, **options_: module.convert(options(source, *more, **options_), raw_parent)
+def convert_prostate(convert_domains):
+    return partial(convert_domains, "Dataset502_Prostate")
 
 
 def test_parts_and_domains(prostate, convert_prostate):
@@ -183,13 +183,13 @@ def test_size_must_be_positive(prostate):
         options(prostate, "UCL", size=0)
 
 
-def test_fundus(source, release, converter, raw_parent):
+def test_fundus(source, release, convert_domains):
     for domain in ("Domain1", "Domain2"):
         for split in ("train", "test"):
             folder = source / domain / split / "ROIs"
             release.png(folder / "image" / "g 1.png", (10, 20, 30), mode="RGB")
             release.mask(folder / "mask" / "g 1.png", [(255,) * 3, (128,) * 3, BLACK])
-    folder = converter("Dataset501_Fundus").convert(options(source, "Domain2"), raw_parent)
+    folder = convert_domains("Dataset501_Fundus", source, "Domain2")
     assert names(folder / "imagesTr") == ["Domain2_train_g_1_0000.png"]
     assert labels(folder / "labelsTr" / "Domain2_train_g_1.png") == [0, 2, 1]
     assert Image.open(folder / "imagesTr" / "Domain2_train_g_1_0000.png").getpixel((0, 0)) == (10, 20, 30)
@@ -205,19 +205,19 @@ def mnms(source, release, colours):
         release.mask(source / "vendorA" / split / "mask" / "000001.png", colours)
 
 
-def test_mnms(source, release, converter, raw_parent):
+def test_mnms(source, release, convert_domains):
     mnms(source, release, [BLACK, RED, GREEN, BLUE])
-    folder = converter("Dataset503_MNMs").convert(options(source, "vendorA"), raw_parent)
+    folder = convert_domains("Dataset503_MNMs", source, "vendorA")
     assert labels(folder / "labelsTr" / "vendorA_train_000001.png") == [0, 1, 2, 3]
     verify_dataset_integrity(str(folder), 1)
 
 
-def test_mnms_refuses_overlapping_channels(source, release, converter, raw_parent):
+def test_mnms_refuses_overlapping_channels(source, release, convert_domains):
     mnms(source, release, [BLACK, (255, 255, 0)])
     with pytest.raises(
         ValueError, match=r"mask value \(255, 255, 0\) is unknown; valid are 0, \(255, 0, 0\)"
     ):
-        converter("Dataset503_MNMs").convert(options(source, "vendorA"), raw_parent)
+        convert_domains("Dataset503_MNMs", source, "vendorA")
 
 
 def test_script_runs(prostate, raw_parent):

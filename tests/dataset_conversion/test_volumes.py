@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 from nnunetv2.experiment_planning.verify_dataset_integrity import verify_dataset_integrity
-from released_files import names, options
+from released_files import names
 
 SPACING = (0.5, 0.6, 3.0)
 
@@ -28,16 +28,8 @@ def prostate(source, release):
     return source
 
 
-@pytest.fixture
-def convert(converter, raw_parent):
-    def run(name, *choices, **more):
-        return converter(name).convert(options(*choices, **more), raw_parent)
-
-    return run
-
-
-def test_prostate(prostate, convert):
-    folder = convert("Dataset502_Prostate", prostate, "HK", 2)
+def test_prostate(prostate, convert_domains):
+    folder = convert_domains("Dataset502_Prostate", prostate, "HK", 2)
     assert names(folder / "labelsTr") == ["HK_Case00.nii.gz", "HK_Case01.nii.gz"]
     assert names(folder / "imagesTs") == ["HK_Case05_0000.nii.gz", "UCL_Case05_0000.nii.gz"]
     assert len(names(folder / "imagesUn")) == 8
@@ -48,66 +40,66 @@ def test_prostate(prostate, convert):
     verify_dataset_integrity(str(folder), 1)
 
 
-def test_mnms_with_given_splits(source, release, convert):
+def test_mnms_with_given_splits(source, release, convert_domains):
     for vendor in ("vendorA", "vendorB"):
         for split in ("train", "test"):
             release.volume(source / vendor / split / "X1_sa.nii.gz", (50,))
             release.volume(source / vendor / split / "X1_sa_gt.nii.gz", (0, 1, 2, 3))
-    folder = convert("Dataset503_MNMs", source, "vendorB")
+    folder = convert_domains("Dataset503_MNMs", source, "vendorB")
     assert names(folder / "imagesTr") == ["vendorB_train_X1_sa_0000.nii.gz"]
     assert names(folder / "imagesUn") == ["vendorA_train_X1_sa_0000.nii.gz"]
     assert names(folder / "labelsTs") == ["vendorA_test_X1_sa.nii.gz", "vendorB_test_X1_sa.nii.gz"]
     assert values(folder / "labelsTr" / "vendorB_train_X1_sa.nii.gz") == {0, 1, 2, 3}
 
 
-def test_volume_without_mask_is_unlabeled(prostate, convert):
+def test_volume_without_mask_is_unlabeled(prostate, convert_domains):
     (prostate / "HK" / "Case00_Segmentation.nii.gz").unlink()
-    folder = convert("Dataset502_Prostate", prostate, "HK")
+    folder = convert_domains("Dataset502_Prostate", prostate, "HK")
     assert names(folder / "labelsTr") == ["HK_Case01.nii.gz"]
     assert "HK_Case00_0000.nii.gz" in names(folder / "imagesUn")
 
 
-def test_size_is_refused(prostate, convert):
+def test_size_is_refused(prostate, convert_domains):
     with pytest.raises(ValueError, match="volumes are not resized"):
-        convert("Dataset502_Prostate", prostate, "HK", size=384)
+        convert_domains("Dataset502_Prostate", prostate, "HK", size=384)
 
 
-def test_mask_under_another_name_is_not_taken_for_an_image(prostate, convert):
+def test_mask_under_another_name_is_not_taken_for_an_image(prostate, convert_domains):
     path = prostate / "HK" / "Case01_segmentation.nii.gz"
     path.rename(path.with_name("Case01_seg.nii.gz"))
     with pytest.raises(ValueError, match=r"Case01_seg\.nii\.gz: looks like a mask"):
-        convert("Dataset502_Prostate", prostate, "HK")
+        convert_domains("Dataset502_Prostate", prostate, "HK")
 
 
-def test_unknown_value_is_refused(prostate, convert, release):
+def test_unknown_value_is_refused(prostate, convert_domains, release):
     release.volume(prostate / "UCL" / "Case05_segmentation.nii.gz", (0, 3))
     with pytest.raises(
         ValueError, match=r"Case05_segmentation\.nii\.gz: mask value 3 is unknown; valid are 0, 1, 2"
     ):
-        convert("Dataset502_Prostate", prostate, "HK")
+        convert_domains("Dataset502_Prostate", prostate, "HK")
 
 
 @pytest.mark.parametrize("wrong", [{"shape": (4, 6, 9)}, {"spacing": (0.5, 0.6, 3.3)}])
-def test_mask_of_another_grid_is_refused(prostate, convert, release, wrong):
+def test_mask_of_another_grid_is_refused(prostate, convert_domains, release, wrong):
     release.volume(prostate / "UCL" / "Case05_segmentation.nii.gz", (0, 1), **wrong)
     with pytest.raises(ValueError, match=r"Case05_segmentation\.nii\.gz: mask of size"):
-        convert("Dataset502_Prostate", prostate, "HK")
+        convert_domains("Dataset502_Prostate", prostate, "HK")
 
 
-def test_unreadable_volume_is_named(prostate, convert):
+def test_unreadable_volume_is_named(prostate, convert_domains):
     (prostate / "UCL" / "Case02.nii.gz").write_bytes(b"no volume")
     with pytest.raises(ValueError, match=r"UCL/Case02\.nii\.gz: cannot be read as a volume"):
-        convert("Dataset502_Prostate", prostate, "HK")
+        convert_domains("Dataset502_Prostate", prostate, "HK")
 
 
-def test_time_series_are_refused(prostate, convert):
+def test_time_series_are_refused(prostate, convert_domains):
     series = sitk.GetImageFromArray(np.zeros((3, 4, 6, 8), dtype=np.int16), isVector=False)
     sitk.WriteImage(series, str(prostate / "UCL" / "Case02.nii.gz"))
     with pytest.raises(NotImplementedError, match=r"Case02\.nii\.gz: 4 dimensions"):
-        convert("Dataset502_Prostate", prostate, "HK")
+        convert_domains("Dataset502_Prostate", prostate, "HK")
 
 
-def test_split_without_volumes_is_named(prostate, convert):
+def test_split_without_volumes_is_named(prostate, convert_domains):
     (prostate / "HK" / "train").mkdir()
     with pytest.raises(FileNotFoundError, match="HK/train: no volumes"):
-        convert("Dataset502_Prostate", prostate, "HK")
+        convert_domains("Dataset502_Prostate", prostate, "HK")

@@ -12,6 +12,7 @@ import pytest
 import torch
 from nnunetv2.utilities.get_network_from_plans import get_network_from_plans
 from PIL import Image
+from planned_unet import planned_unet
 
 from demo.__main__ import MARKER, prepare_folder
 from demo.commands import CommandFailedError, Shell
@@ -25,26 +26,11 @@ ROOT = Path(__file__).parents[2]
 
 def planned_architecture(stages: int) -> dict[str, Any]:
     """As nnU-Net plans a 2D network."""
-    return {
-        "network_class_name": "dynamic_network_architectures.architectures.unet.PlainConvUNet",
-        "arch_kwargs": {
-            "n_stages": stages,
-            "features_per_stage": [min(32 * 2**stage, 512) for stage in range(stages)],
-            "conv_op": "torch.nn.modules.conv.Conv2d",
-            "kernel_sizes": [[3, 3]] * stages,
-            "strides": [[1, 1]] + [[2, 2]] * (stages - 1),
-            "n_conv_per_stage": [2] * stages,
-            "n_conv_per_stage_decoder": [2] * (stages - 1),
-            "conv_bias": True,
-            "norm_op": "torch.nn.modules.instancenorm.InstanceNorm2d",
-            "norm_op_kwargs": {"eps": 1e-05, "affine": True},
-            "dropout_op": None,
-            "dropout_op_kwargs": None,
-            "nonlin": "torch.nn.LeakyReLU",
-            "nonlin_kwargs": {"inplace": True},
-        },
-        "_kw_requires_import": ["conv_op", "norm_op", "dropout_op", "nonlin"],
-    }
+    return planned_unet(
+        [min(32 * 2**stage, 512) for stage in range(stages)],
+        n_conv_per_stage=[2] * stages,
+        n_conv_per_stage_decoder=[2] * (stages - 1),
+    )
 
 
 @pytest.mark.parametrize("stages", [3, 5, 6])

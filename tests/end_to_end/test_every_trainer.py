@@ -25,7 +25,7 @@ from nnunetv2_semiseg.methods.discovery import discovered_trainers
 from nnunetv2_semiseg.trainer import nnUNetTrainerSemiSeg
 
 if TYPE_CHECKING:
-    from tests.conftest import Workspace
+    from tests.phantom_workspace import Workspace
 
     Train = Callable[..., None]
     Predict = Callable[..., dict[str, Any]]

@@ -18,7 +18,7 @@ from nnunetv2_semiseg import checkpoint as checkpoints
 from nnunetv2_semiseg.trainer import nnUNetTrainerSemiSeg
 
 if TYPE_CHECKING:
-    from tests.conftest import Workspace
+    from tests.phantom_workspace import Workspace
 
     Train = Callable[..., None]
 

@@ -14,7 +14,7 @@ from nnunetv2.run.run_training import maybe_load_checkpoint
 from nnunetv2_semiseg.export import nnUNetTrainerExported
 
 if TYPE_CHECKING:
-    from tests.conftest import Workspace
+    from tests.phantom_workspace import Workspace
 
     Train = Callable[..., None]
 

@@ -15,7 +15,7 @@ from nnunetv2_semiseg.methods.base import StepContext
 from nnunetv2_semiseg.schedules import Progress
 
 if TYPE_CHECKING:
-    from tests.conftest import Workspace
+    from tests.phantom_workspace import Workspace
 
 STEPS = 3
 

@@ -16,7 +16,7 @@ from nnunetv2_semiseg.data.phantom import PhantomOptions, write_phantom_dataset
 from nnunetv2_semiseg.networks.planned import small_architecture
 
 if TYPE_CHECKING:
-    from tests.conftest import Workspace
+    from tests.phantom_workspace import Workspace
 
 pytestmark = pytest.mark.slow
 

@@ -17,6 +17,8 @@ from nnunetv2_semiseg.schedules import Progress
 
 CLASSES, SAMPLES, SIZE = 3, 2, 4
 IGNORE = 9
+HALFWAY, RAMP = Progress(5, 10), np.exp(-5 * 0.25)
+"""The middle of a training, and what the sigmoid ramp gives there, by hand."""
 
 FloatArray = NDArray[np.float64]
 

@@ -7,6 +7,8 @@ import pytest
 import torch
 from stub_step import (
     CLASSES,
+    HALFWAY,
+    RAMP,
     Pixelwise,
     make_batch,
     make_context,
@@ -20,8 +22,6 @@ from nnunetv2_semiseg.losses.confidence import class_map_agreement
 from nnunetv2_semiseg.losses.cross_supervision import cross_supervision_loss
 from nnunetv2_semiseg.methods.cps import CPS, CPSConfig
 from nnunetv2_semiseg.schedules import Progress
-
-HALFWAY, RAMP = Progress(5, 10), np.exp(-5 * 0.25)
 
 
 def cross_entropy_by_hand(learner: np.ndarray, other: np.ndarray) -> float:

@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 import torch
 from stub_step import (
+    HALFWAY,
     IGNORE,
+    RAMP,
     Pixelwise,
     make_batch,
     make_context,
@@ -19,10 +21,8 @@ from stub_step import (
 
 from nnunetv2_semiseg.methods import fixmatch
 from nnunetv2_semiseg.methods.fixmatch import FixMatch, FixMatchConfig
-from nnunetv2_semiseg.schedules import Progress
 
 THRESHOLD = 0.8
-HALFWAY, RAMP = Progress(5, 10), np.exp(-5 * 0.25)
 
 
 def make_method(network: torch.nn.Module, ignore_label: int | None = None, **values: object) -> FixMatch:

@@ -8,14 +8,12 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
-from stub_step import CLASSES, Pixelwise, make_batch, make_context, make_setting, probabilities
+from stub_step import CLASSES, HALFWAY, RAMP, Pixelwise, make_batch, make_context, make_setting, probabilities
 
 from nnunetv2_semiseg.losses.consistency import consistency_loss
 from nnunetv2_semiseg.methods.mean_teacher import MeanTeacher, MeanTeacherConfig
 from nnunetv2_semiseg.methods.uamt import UAMT, UAMTConfig
 from nnunetv2_semiseg.schedules import Progress
-
-HALFWAY, RAMP = Progress(5, 10), np.exp(-5 * 0.25)
 
 
 def apart(method: MeanTeacher) -> MeanTeacher:

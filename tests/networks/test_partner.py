@@ -4,44 +4,10 @@ import copy
 
 import pytest
 import torch
+from planned_unet import PLAIN, RESIDUAL, plain, residual, three_stages
 from torch import nn
 
 from nnunetv2_semiseg.networks.partner import build_planned, partner_architecture
-
-MODULE = "dynamic_network_architectures.architectures.unet"
-PLAIN, RESIDUAL = f"{MODULE}.PlainConvUNet", f"{MODULE}.ResidualEncoderUNet"
-
-
-def entry(name: str, dimension: int, **layers: object) -> dict[str, object]:
-    """An entry as nnU-Net plans it, three small stages."""
-    return {
-        "network_class_name": name,
-        "arch_kwargs": {
-            "n_stages": 3,
-            "features_per_stage": [4, 8, 12],
-            "conv_op": f"torch.nn.modules.conv.Conv{dimension}d",
-            "kernel_sizes": [[3] * dimension] * 3,
-            "strides": [[1] * dimension, [2] * dimension, [1] + [2] * (dimension - 1)],
-            **layers,
-            "n_conv_per_stage_decoder": [2, 1],
-            "conv_bias": True,
-            "norm_op": f"torch.nn.modules.instancenorm.InstanceNorm{dimension}d",
-            "norm_op_kwargs": {"eps": 1e-05, "affine": True},
-            "dropout_op": None,
-            "dropout_op_kwargs": None,
-            "nonlin": "torch.nn.LeakyReLU",
-            "nonlin_kwargs": {"inplace": True},
-        },
-        "_kw_requires_import": ["conv_op", "norm_op", "dropout_op", "nonlin"],
-    }
-
-
-def plain(dimension: int) -> dict[str, object]:
-    return entry(PLAIN, dimension, n_conv_per_stage=[2, 2, 4])
-
-
-def residual(dimension: int) -> dict[str, object]:
-    return entry(RESIDUAL, dimension, n_blocks_per_stage=[1, 1, 2])
 
 
 def encoder_convolutions(network: nn.Module) -> list[int]:
@@ -90,16 +56,17 @@ def test_deep_supervision_has_the_same_levels():
 
 
 def test_odd_numbers_of_convolutions_are_rounded_up():
-    partner = partner_architecture(entry(PLAIN, 2, n_conv_per_stage=[1, 2, 3]))
+    partner = partner_architecture(three_stages(PLAIN, 2, n_conv_per_stage=[1, 2, 3]))
     assert partner["arch_kwargs"]["n_blocks_per_stage"] == [1, 1, 2]
 
 
 def test_one_number_for_all_stages():
-    assert partner_architecture(entry(PLAIN, 2, n_conv_per_stage=2))["arch_kwargs"]["n_blocks_per_stage"] == 1
+    partner = partner_architecture(three_stages(PLAIN, 2, n_conv_per_stage=2))
+    assert partner["arch_kwargs"]["n_blocks_per_stage"] == 1
 
 
 def test_arguments_of_one_family_only_are_left_out():
-    own = entry(
+    own = three_stages(
         RESIDUAL,
         2,
         n_blocks_per_stage=[1, 1, 1],
@@ -110,10 +77,10 @@ def test_arguments_of_one_family_only_are_left_out():
     own["_kw_requires_import"].append("block")
     partner = partner_architecture(own)
     # a bottleneck block has three convolutions
-    assert partner == entry(PLAIN, 2, n_conv_per_stage=[3, 3, 3])
+    assert partner == three_stages(PLAIN, 2, n_conv_per_stage=[3, 3, 3])
     build_planned(own, 1, 2)
     build_planned(partner, 1, 2)
-    nonlin_first = entry(PLAIN, 2, n_conv_per_stage=[2, 2, 4], nonlin_first=True)
+    nonlin_first = three_stages(PLAIN, 2, n_conv_per_stage=[2, 2, 4], nonlin_first=True)
     assert partner_architecture(nonlin_first) == residual(2)
 
 

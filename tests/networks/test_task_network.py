@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from test_partner import plain, residual
+from planned_unet import plain, residual
 
 from nnunetv2_semiseg.networks.ema import ema_update, make_teacher
 from nnunetv2_semiseg.networks.outputs import set_deep_supervision

@@ -12,7 +12,7 @@ from nnunetv2_semiseg.export import export_folder
 from nnunetv2_semiseg.methods.synfoc_trainers import nnUNetTrainerSynFoC
 
 if TYPE_CHECKING:
-    from tests.conftest import Workspace
+    from tests.phantom_workspace import Workspace
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from nnunetv2_semiseg.networks.fused import FusedOutput
 from nnunetv2_semiseg.precision import give_float32, training_autocast, uses_scaler
 
 if TYPE_CHECKING:
-    from tests.conftest import Workspace
+    from tests.phantom_workspace import Workspace
 
 CPU, CUDA = torch.device("cpu"), torch.device("cuda")
 

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 if TYPE_CHECKING:
-    from tests.conftest import Workspace
+    from tests.phantom_workspace import Workspace
 
 
 def refused(workspace: Workspace, message: str, kind: type[Exception] = NotImplementedError) -> None:

@@ -11,7 +11,7 @@ from nnunetv2_semiseg.methods.discovery import discovered_methods, discovered_tr
 from nnunetv2_semiseg.trainer import nnUNetTrainerSemiSeg
 
 if TYPE_CHECKING:
-    from tests.conftest import Workspace
+    from tests.phantom_workspace import Workspace
 
 TRAINERS = {
     name: kind for name, kind in discovered_trainers().items() if issubclass(kind, nnUNetTrainerSemiSeg)

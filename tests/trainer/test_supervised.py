@@ -11,7 +11,7 @@ import torch
 from nnunetv2_semiseg.methods.supervised import nnUNetTrainerSupervised
 
 if TYPE_CHECKING:
-    from tests.conftest import Workspace
+    from tests.phantom_workspace import Workspace
 
 
 def make(workspace: Workspace, **settings: Any) -> nnUNetTrainerSupervised:

@@ -17,7 +17,7 @@ from nnunetv2_semiseg.task_trainer import annotated_tasks, own_task_loss, sampli
 from nnunetv2_semiseg.tasks import Task, TaskTable
 
 if TYPE_CHECKING:
-    from tests.conftest import Workspace
+    from tests.phantom_workspace import Workspace
 
 LIVER, SPLEEN = Task("liver", 1, "Dataset511_A", 1), Task("spleen", 2, "Dataset512_B", 1)
 TABLE = TaskTable((LIVER, SPLEEN), {"a": (LIVER,), "b": (LIVER,), "c": (LIVER,), "s": (SPLEEN,)})

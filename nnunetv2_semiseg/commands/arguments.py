@@ -1,0 +1,28 @@
+"""Arguments that several commands take, so that they read alike wherever they are."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+
+def add_dataset_argument(parser: argparse.ArgumentParser, which: str) -> None:
+    """The raw dataset to work on; ``which`` is ``a dataset`` or narrower."""
+    parser.add_argument("-d", dest="dataset", required=True, metavar="DATASET", help=f"id or name of {which}")
+
+
+def add_folder_argument(parser: argparse.ArgumentParser, flag: str, dest: str, meaning: str) -> None:
+    """A folder that has to be given; ``meaning`` is its help text."""
+    parser.add_argument(flag, dest=dest, type=Path, required=True, metavar="FOLDER", help=meaning)
+
+
+def add_new_id_argument(parser: argparse.ArgumentParser) -> None:
+    """The id of a raw dataset that the command writes."""
+    parser.add_argument(
+        "-o", dest="output", type=int, required=True, metavar="ID", help="id of the new dataset"
+    )
+
+
+def add_overwrite_argument(parser: argparse.ArgumentParser, what: str) -> None:
+    """Whether ``what`` the command writes may be there already."""
+    parser.add_argument("--overwrite", action="store_true", help=f"replace {what} if it exists")
