@@ -243,6 +243,7 @@ def test_impossible_sides_are_refused(side: float | tuple[float, float]) -> None
         draw_cubes(1, (40, 40), side)
 
 
+@settings(deadline=None)
 @given(st.integers(1, 9), st.integers(0, 2**31))
 def test_pairs_hold_every_sample_once(count: int, seed: int) -> None:
     torch.manual_seed(seed)

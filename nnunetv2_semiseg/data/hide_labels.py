@@ -75,11 +75,8 @@ def hide_labels(
     for case in sorted(image_names(source / "imagesUn", ending) & set(cases)):
         raise ValueError(f"{source}: case '{case}' is both labeled and in imagesUn; rename one of them")
     what = f"training cases in {source.name}"
-    labeled = set(
-        choose_labeled(
-            cases, num_labeled, labeled_list, selection, seed, what, partial(_name_in_list, ending=ending)
-        )
-    )
+    name_of = partial(_name_in_list, ending=ending)
+    labeled = set(choose_labeled(cases, num_labeled, labeled_list, selection, seed, what, name_of))
     with staged_folder(target) as folder:
         _carry_over(source, folder)
         for case, files in tqdm(cases.items(), desc=target.name, unit="case"):
