@@ -77,6 +77,20 @@ def check_cubes(shape: tuple[int, ...], side: float | tuple[float, float]) -> tu
 
 
 @torch.no_grad()
+def draw_pairs(count: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Samples two by two in random order, from torch's global CPU stream.
+
+    Args:
+        count: Number of samples B. If it is odd, one of them is in two pairs, or its own partner where it is
+            the only one.
+
+    Returns:
+        Indices of the first and of the second sample of each pair, ``(B + 1) // 2`` each.
+    """
+    order, pairs = torch.randperm(count), (count + 1) // 2
+    return order[:pairs], order[-pairs:]
+
+
 def uncertain_regions(
     probabilities: torch.Tensor, cells: int = 4, count: int = 5, most: bool = True
 ) -> torch.Tensor:

@@ -11,7 +11,14 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nnunetv2_semiseg.mixing import draw_cubes, draw_cutmix_boxes, partners, paste, uncertain_regions
+from nnunetv2_semiseg.mixing import (
+    draw_cubes,
+    draw_cutmix_boxes,
+    draw_pairs,
+    partners,
+    paste,
+    uncertain_regions,
+)
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -234,3 +241,21 @@ def test_a_cube_without_voxels_is_refused() -> None:
 def test_impossible_sides_are_refused(side: float | tuple[float, float]) -> None:
     with pytest.raises(ValueError, match="the side of a cube must be"):
         draw_cubes(1, (40, 40), side)
+
+
+@settings(deadline=None)
+@given(st.integers(1, 9), st.integers(0, 2**31))
+def test_pairs_hold_every_sample_once(count: int, seed: int) -> None:
+    torch.manual_seed(seed)
+    first, second = draw_pairs(count)
+    assert len(first) == len(second) == (count + 1) // 2
+    assert set(torch.cat([first, second]).tolist()) == set(range(count))
+    # only an odd one is in two pairs, and with one sample alone it is its own partner
+    assert len({*first.tolist()} & {*second.tolist()}) == count % 2
+    torch.manual_seed(seed)
+    assert torch.equal(first, draw_pairs(count)[0])
+
+
+def test_pairs_are_in_random_order() -> None:
+    torch.manual_seed(0)
+    assert {draw_pairs(4)[0][0].item() for _ in range(40)} == {0, 1, 2, 3}

@@ -20,8 +20,8 @@ def main() -> None:
     dataset = find_raw_dataset(arguments.dataset)
     dataset_json = read_dataset_json(dataset)
     table = read_tasks(dataset_json, dataset / "dataset.json")
-    output = arguments.output or arguments.predictions / "summary.json"
-    if output.suffix != ".json" or not output.parent.is_dir():
+    output: Path = arguments.output or arguments.predictions / "summary.json"
+    if arguments.output and (output.suffix != ".json" or not output.parent.is_dir()):
         raise ValueError(f"-o {output}: name a file that ends with .json, in a folder that exists")
     summary = evaluate_by_task(arguments.predictions, arguments.reference, table, dataset_json)
     write_summary(summary, output)

@@ -39,7 +39,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     add_dataset_argument(parser, "the merged dataset")
     parser.add_argument(
-        "-c", dest="configuration", required=True, metavar="CONFIGURATION", help="as it was trained in"
+        "-c",
+        dest="configuration",
+        default="3d_fullres",
+        metavar="CONFIGURATION",
+        help="as it was trained in; default: 3d_fullres",
     )
     parser.add_argument(
         "-tr", dest="trainer", default="nnUNetTrainerVerSemi", help="default: nnUNetTrainerVerSemi"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 
 from tqdm import tqdm
@@ -54,7 +55,7 @@ def hide_labels(
         selection: ``first`` by name or ``random``.
         seed: Of the random selection.
         overwrite: Whether an existing dataset of this id and name is replaced.
-        labeled_list: A file that names the cases that keep their labels, one a line.
+        labeled_list: A file that names the cases that keep their labels, or their label files, one a line.
 
     Returns:
         The new dataset's folder.
@@ -74,7 +75,8 @@ def hide_labels(
     for case in sorted(image_names(source / "imagesUn", ending) & set(cases)):
         raise ValueError(f"{source}: case '{case}' is both labeled and in imagesUn; rename one of them")
     what = f"training cases in {source.name}"
-    labeled = set(choose_labeled(cases, num_labeled, labeled_list, selection, seed, what))
+    name_of = partial(_name_in_list, ending=ending)
+    labeled = set(choose_labeled(cases, num_labeled, labeled_list, selection, seed, what, name_of))
     with staged_folder(target) as folder:
         _carry_over(source, folder)
         for case, files in tqdm(cases.items(), desc=target.name, unit="case"):
@@ -83,6 +85,11 @@ def hide_labels(
         new_json |= {"numTraining": len(labeled), "name": name}
         (folder / "dataset.json").write_text(json.dumps(new_json, indent=4))
     return target
+
+
+def _name_in_list(line: str, ending: str) -> str:
+    """``spleen_10`` of ``labelsTr/spleen_10.nii.gz``."""
+    return line.rpartition("/")[2].removesuffix(ending)
 
 
 def _place_case(folder: Path, case: str, files: LabeledCase, labeled: bool, ending: str) -> None:

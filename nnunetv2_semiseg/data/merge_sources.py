@@ -180,7 +180,7 @@ def _common_channels(sources: Sequence[SourceDataset]) -> tuple[tuple[str, ...],
         variants[0] if len({name.casefold() for name in variants}) == 1 else PER_IMAGE
         for variants in zip(*(source.channels for source in sources), strict=True)
     )
-    if PER_IMAGE not in names or names == first.channels:
+    if all(_same_names(source.channels, names) for source in sources):
         return names, None
     found = "; ".join(f"{source.name}: {', '.join(source.channels)}" for source in sources)
     note = (
@@ -193,6 +193,11 @@ def _common_channels(sources: Sequence[SourceDataset]) -> tuple[tuple[str, ...],
             "dataset, which mean nothing across modalities."
         )
     return names, note
+
+
+def _same_names(channels: Sequence[str], others: Sequence[str]) -> bool:
+    """Whether nnU-Net normalizes both alike."""
+    return [name.casefold() for name in channels] == [name.casefold() for name in others]
 
 
 def _common_ending(sources: Sequence[SourceDataset]) -> tuple[str, str | None]:

@@ -33,7 +33,7 @@ from nnunetv2_semiseg.methods.base import (
     StepContext,
     StepLosses,
 )
-from nnunetv2_semiseg.mixing import check_cubes, draw_cubes, partners, paste
+from nnunetv2_semiseg.mixing import check_cubes, draw_cubes, draw_pairs, partners, paste
 from nnunetv2_semiseg.networks.ema import ema_decay, ema_update, make_teacher
 from nnunetv2_semiseg.schedules import Progress
 
@@ -173,25 +173,22 @@ class VerSemi(Method):
         return StepLosses({**terms, **unlabeled.terms}, unlabeled.measures)
 
     def _mix_labeled(self, batch: SemiSegBatch, side: float | tuple[float, float]) -> LabeledMix:
-        """Pair the first half of the labeled images with the second; an odd one is in both."""
-        images, tasks = batch.labeled_images, _task_ids(batch)
-        count = (len(images) + 1) // 2
-        cube = draw_cubes(count, tuple(images.shape[2:]), side).to(images.device)
-        inner, outer = cube[:, 0], ~cube[:, 0]
-        own, annotated = _own_foreground(batch), _annotated_foreground(batch)
-        from_first, from_second = own[:count] & inner, own[-count:] & outer
-        first_tasks, second_tasks = tasks[:count], tasks[-count:]
-        same = (first_tasks == second_tasks).reshape(-1, *[1] * (inner.ndim - 1))
-        targets = (
-            from_first | (same & from_second),
-            from_second | (same & from_first),
-            paste(annotated[:count], annotated[-count:], inner),
-        )
-        synthetic = torch.full_like(first_tasks, self.num_tasks)
+        """Pair the labeled images at random; an odd one is in two pairs.
+
+        Not in the loader's order: nnU-Net puts the patches around a structure behind the others, and a large
+        cube from another image would hide what lies in their middle.
+        """
+        images, labels = batch.labeled_images, batch.labeled_targets[0][:, 0]
+        first, second = (part.to(images.device) for part in draw_pairs(len(images)))
+        cube = draw_cubes(len(first), tuple(images.shape[2:]), side).to(images.device)
+        tasks = _task_ids(batch)
+        own = torch.stack([tasks[first], tasks[second]], dim=1)
+        # a label is of one task, so that no image contributes to a task that it is not annotated for
+        mixed = paste(labels[first], labels[second], cube[:, 0])[:, None]
+        targets = torch.cat([mixed == _label_of(own, mixed.ndim), mixed > 0], dim=1)
+        synthetic = torch.full_like(own[:, :1], self.num_tasks)
         return LabeledMix(
-            paste(images[:count], images[-count:], cube),
-            torch.stack([first_tasks, second_tasks, synthetic], dim=1),
-            torch.stack(targets, dim=1),
+            paste(images[first], images[second], cube), torch.cat([own, synthetic], dim=1), targets
         )
 
     def _unlabeled_stage(self, batch: SemiSegBatch, context: StepContext) -> StepLosses:
@@ -228,13 +225,17 @@ def _supervised_term(batch: SemiSegBatch, context: StepContext) -> LossTerm:
 def _own_foreground(batch: SemiSegBatch) -> torch.Tensor:
     """Where each labeled image shows the structure of the task that it stands for: ``L x S``, bool."""
     target = batch.labeled_targets[0][:, 0]
-    labels = _task_ids(batch) + 1
-    return target == labels.reshape(-1, *[1] * (target.ndim - 1))
+    return target == _label_of(_task_ids(batch), target.ndim)
 
 
 def _annotated_foreground(batch: SemiSegBatch) -> torch.Tensor:
     """Where each labeled image shows any structure that it is annotated for: ``L x S``, bool."""
     return batch.labeled_targets[0][:, 0] > 0
+
+
+def _label_of(tasks: torch.Tensor, ndim: int) -> torch.Tensor:
+    """The labels of tasks, with axes of length 1 behind, ``ndim`` axes in all."""
+    return (tasks + 1).reshape(*tasks.shape, *[1] * (ndim - tasks.ndim))
 
 
 def _task_ids(batch: SemiSegBatch) -> torch.Tensor:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 from tiny_training import SIZE, tiny_plans
 
 from nnunetv2_semiseg.checkpoint import COMPANION_KEY
+from nnunetv2_semiseg.commands.export_tasks import main
 from nnunetv2_semiseg.evaluation.by_task import METRICS, write_summary
 from nnunetv2_semiseg.export_tasks import export_tasks
 from nnunetv2_semiseg.methods.versemi_trainers import nnUNetTrainerVerSemi, nnUNetTrainerVerSemiEMA
@@ -141,3 +143,26 @@ def test_what_cannot_be_limited(model: Path, tmp_path: Path) -> None:
     write_checkpoint(model, "nnUNetTrainerVerSemiEMA")
     export_tasks(model, ["0"], ["liver"], output, overwrite=True)
     assert load(output)["trainer_name"] == "nnUNetTrainerVerSemiEMA"
+
+
+def test_the_command_takes_what_nnunet_trains_by_default(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("nnUNet_results", str(tmp_path / "results"))
+    target = tmp_path / "results" / "Dataset510_All" / "nnUNetTrainerVerSemi__nnUNetPlans__3d_fullres"
+    target.parent.mkdir(parents=True)
+    model.rename(target)
+    output = tmp_path / "limited"
+    command = ["export", "-d", "510", "--tasks", "spleen", "tumour", "-o", str(output)]
+    monkeypatch.setattr(sys, "argv", command)
+    with pytest.raises(SystemExit):
+        main()
+    assert f"error: {target / 'fold_1'}" in capsys.readouterr().err  # all five folds, and one is there
+    monkeypatch.setattr(sys, "argv", [*command, "-f", "0"])
+    main()
+    assert "label 1: spleen\nlabel 2: tumour\n" in capsys.readouterr().out
+    assert json.loads((output / "dataset.json").read_text())["labels"] == {
+        "background": 0,
+        "spleen": 1,
+        "tumour": 2,
+    }

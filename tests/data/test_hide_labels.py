@@ -167,6 +167,15 @@ def test_listed_cases_keep_their_labels(two_channels, monkeypatch, tmp_path):
     assert json.loads((folder / "dataset.json").read_text())["numTraining"] == 2
 
 
+def test_a_list_may_name_files(two_channels, tmp_path):
+    (tmp_path / "labeled.txt").write_text("labelsTr/c.mha\na.mha\n")
+    folder = hide_labels(two_channels, 527, "ACDC", labeled_list=tmp_path / "labeled.txt")
+    assert files(folder / "labelsTr") == ["a.mha", "c.mha"]
+    (tmp_path / "labeled.txt").write_text("a.nii.gz\n")
+    with pytest.raises(ValueError, match=r"line 1 is 'a\.nii\.gz', which is none of the 3 training cases"):
+        hide_labels(two_channels, 528, "ACDC", labeled_list=tmp_path / "labeled.txt")
+
+
 def test_number_and_list_exclude_each_other(two_channels, tmp_path):
     (tmp_path / "labeled.txt").write_text("c")
     for number, names in ((None, None), (1, tmp_path / "labeled.txt")):

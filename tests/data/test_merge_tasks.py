@@ -153,6 +153,18 @@ def test_two_kinds_of_mr_say_nothing_of_ct(raw_parent):
     assert "scheme for CT" not in merged.notes[0]
 
 
+def test_a_first_dataset_that_is_normalized_image_by_image_does_not_hide_the_choice(raw_parent):
+    first = pancreas(raw_parent, channels=("zscore",))
+    second = spleen(raw_parent, channels=("CT",))
+    merged = merge_tasks([first.folder, second.folder], 510, "All")
+    assert content(merged.folder)["channel_names"] == {"0": "zscore"}
+    assert "Dataset511_Pancreas: zscore; Dataset512_Spleen: CT" in merged.notes[0]
+    again = merge_tasks(
+        [first.folder, spleen(raw_parent, "Dataset513_S", channels=("ZScore",)).folder], 509, "Same"
+    )
+    assert not again.notes
+
+
 def test_several_channels_are_decided_one_by_one(raw_parent):
     first = pancreas(raw_parent, channels=("CT", "PET"))
     second = spleen(raw_parent, channels=("ct", "T1"))

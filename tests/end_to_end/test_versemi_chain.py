@@ -100,6 +100,7 @@ def test_merge_train_kill_resume_predict_split_and_limit(empty_workspace: Worksp
     assert len(predictions(whole)) == len(SOURCES)
     check_split(workspace, whole)
     check_scores(workspace, whole)
+    check_ensemble(workspace, whole)
     check_limited(workspace, whole)
 
 
@@ -143,6 +144,21 @@ def check_scores(workspace: Workspace, whole: Path) -> None:
     output = workspace.run("nnUNetv2_semiseg_evaluate_tasks", "-d", 500, *folders)
     assert "large organ: Dice" in output
     assert (whole / "summary.json").is_file()
+
+
+def check_ensemble(workspace: Workspace, whole: Path) -> None:
+    """The student and its average, with nnU-Net's command."""
+    average, ensemble = workspace.root / "average", workspace.root / "ensemble"
+    images = ("-i", workspace.raw / "imagesTs", "-o", average)
+    predict = ("nnUNetv2_predict", *images, "-d", 500, *MODEL, "-tr", AVERAGE, *HERE)
+    workspace.run(*predict, "--save_probabilities")
+    workspace.run("nnUNetv2_ensemble", "-i", whole, average, "-o", ensemble, "-np", 1, "--save_npz")
+    for file in ensemble.glob("*.npz"):
+        both = [np.load(folder / file.name)["probabilities"] for folder in (whole, average)]
+        found = np.load(file)["probabilities"]
+        assert found.shape[0] == 1 + len(SOURCES)
+        np.testing.assert_allclose(found, np.mean(both, axis=0), atol=1e-3)
+    assert len(predictions(ensemble)) == len(SOURCES)
 
 
 def check_limited(workspace: Workspace, whole: Path) -> None:

@@ -129,3 +129,7 @@ def test_the_command(
     with pytest.raises(SystemExit):
         main()
     assert "ends with .json" in capsys.readouterr().err
+    monkeypatch.setattr(sys, "argv", ["evaluate", "-d", "510", "-p", str(tmp_path / "no"), "-r", truth])
+    with pytest.raises(SystemExit):
+        main()
+    assert "no has no label maps ending with .nii.gz" in capsys.readouterr().err

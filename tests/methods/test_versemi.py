@@ -74,14 +74,19 @@ def run(method: VerSemi, batch: SemiSegBatch, step: int) -> tuple[StepLosses, Re
 
 @pytest.fixture
 def left_cube(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
-    """Cubes are the left third of each patch; gives the sides that were asked for."""
+    """Cubes are the left third of each patch, pairs are in order; gives the sides that were asked for."""
     sides: list[Any] = []
+
+    def in_order(count: int) -> tuple[torch.Tensor, torch.Tensor]:
+        order, pairs = torch.arange(count), (count + 1) // 2
+        return order[:pairs], order[-pairs:]
 
     def draw(count: int, shape: tuple[int, ...], side: Any) -> torch.Tensor:
         sides.append(side)
         return LEFT.expand(count, 1, *shape).clone()
 
     monkeypatch.setattr(versemi, "draw_cubes", draw)
+    monkeypatch.setattr(versemi, "draw_pairs", in_order)
     return sides
 
 
@@ -137,13 +142,43 @@ def test_pairs_of_labeled_images_by_hand(left_cube: list[Any]) -> None:
     assert torch.equal(mix.targets[0, 2], structure > 0)
 
 
-def test_a_partner_counts_in_its_own_region_alone(left_cube: list[Any]) -> None:
-    """Structure 2 lies around the cube, so that an image inside of it contributes nothing of it."""
-    mix = make_method()._mix_labeled(make_batch((1, 0)), 0.5)
-    assert not mix.targets[0, 0].any()
-    assert not mix.targets[0, 1].any()
-    both = make_method()._mix_labeled(make_batch((1, 1)), 0.5)
-    assert torch.equal(both.targets[0, 0], make_batch().labeled_targets[0][0, 0] == 2)
+def test_a_task_that_one_partner_is_annotated_for_is_background_in_the_other(left_cube: list[Any]) -> None:
+    """Structure 1 lies in the cube, 2 and 3 around it; the two images are of different data sets."""
+    batch = make_batch((0, 1))
+    target = batch.labeled_targets[0]
+    target[0][target[0] > 1] = 0
+    target[1][target[1] == 1] = 0
+    both = target[0, 0] + target[1, 0]
+    mix = make_method()._mix_labeled(batch, 0.5)
+    for index, label in enumerate((1, 2)):
+        assert torch.equal(mix.targets[0, index], both == label)
+    turned = dataclasses.replace(batch, task_ids=torch.tensor([0, 2]), labeled_targets=(target.flip(0),))
+    # now each image contributes a part in which none of its own structures lies
+    assert not make_method()._mix_labeled(turned, 0.5).targets.any()
+
+
+@pytest.mark.parametrize("tasks", [(0, 1), (1, 0), (1, 1)])
+def test_what_both_partners_are_annotated_for_is_foreground_wherever_it_lies(
+    tasks: tuple[int, int], left_cube: list[Any]
+) -> None:
+    """Each image shows all structures: no head may learn that an annotated one is background."""
+    batch = make_batch(tasks)
+    structure = batch.labeled_targets[0][0, 0]
+    mix = make_method()._mix_labeled(batch, 0.5)
+    for index, task in enumerate(tasks):
+        assert torch.equal(mix.targets[0, index], structure == task + 1)
+
+
+def test_every_labeled_image_comes_to_lie_inside_of_a_cube() -> None:
+    """nnU-Net puts the patches around a structure behind the others, and cubes hide what is in the middle."""
+    batch, method, inside = make_batch((0, 1, 2, 0)), make_method(), set()
+    images = torch.arange(4.0).reshape(4, 1, 1, 1).expand_as(batch.labeled_images)
+    torch.manual_seed(0)
+    for _ in range(30):
+        mix = method._mix_labeled(dataclasses.replace(batch, labeled_images=images), 2 / 3)
+        assert sorted(mix.images.unique().tolist()) == [0, 1, 2, 3]
+        inside |= set(mix.images[..., SIZE // 2, SIZE // 2].flatten().tolist())
+    assert inside == {0, 1, 2, 3}
 
 
 @pytest.mark.parametrize(("count", "pairs"), [(1, [(0, 0)]), (2, [(0, 1)]), (3, [(0, 1), (1, 2)])])

@@ -23,6 +23,9 @@ LIVER, SPLEEN = Task("liver", 1, "Dataset511_A", 1), Task("spleen", 2, "Dataset5
 TABLE = TaskTable((LIVER, SPLEEN), {"a": (LIVER,), "b": (LIVER,), "c": (LIVER,), "s": (SPLEEN,)})
 
 
+TRAINER = "nnUNetTrainerVerSemi"
+
+
 def make_trainer(workspace: Workspace) -> Any:
     plans = {**workspace.read_plans(), "continue_training": False}
     return nnUNetTrainerVerSemi(plans, "2d_tiny", 0, workspace.dataset_json, torch.device("cpu"))
@@ -119,3 +122,40 @@ def test_what_is_not_annotated_does_not_change_the_validation() -> None:
     assert found["tp_hard"].shape == (2,)
     # in a case that is annotated for the spleen, the same is wrong
     assert validated(with_spleen, target, ["s", "s"])["fp_hard"][1] == int(background.sum())
+
+
+def test_a_dataset_much_larger_than_another_has_the_same_share(workspace: Workspace) -> None:
+    write_tasks(workspace)
+    content = workspace.dataset_json
+    large, small = list(content["tasks"])[:2]
+    trainer = make_trainer(workspace)
+    cases = trainer.do_split()[0]
+    content["case_tasks"] |= {case: [large] for case in trainer.do_split()[1]}
+    content["case_tasks"] |= {case: [small if case == cases[0] else large] for case in cases}
+    content["tasks"][small]["source"] = "Dataset512_Small"
+    workspace.write_dataset_json(content)
+    trainer = make_trainer(workspace)
+    trainer.on_train_start()
+    (log,) = (workspace.model(TRAINER) / "fold_0").glob("training_log_*.txt")
+    text = log.read_text()
+    assert f"task {small}: label 2, 1 labeled cases of Dataset512_Small, 50.0% of the labeled samples" in text
+    assert (
+        f"dataset {workspace.dataset}: {len(cases) - 1} labeled cases, 50.0% of the labeled samples" in text
+    )
+    batches = [next(trainer.dataloader_train) for _ in range(25)]
+    drawn = [case for batch in batches for case in batch.labeled_cases]
+    assert np.mean([case == cases[0] for case in drawn]) == pytest.approx(0.5, abs=0.15)
+    trainer.on_train_epoch_start()
+    assert torch.isfinite(trainer.train_step(batches[0])["loss"])
+
+
+def test_a_patch_smaller_than_the_smallest_cube_is_refused_at_the_start(workspace: Workspace) -> None:
+    write_tasks(workspace)
+    trainer = make_trainer(workspace)
+    trainer.configuration_manager.configuration["patch_size"] = [32, 1]
+    message = (
+        r"a cube of 0\.3 of the patch 32 x 1 has an edge without voxels: take a larger patch or a larger"
+    )
+    with pytest.raises(ValueError, match=message) as error:
+        trainer.on_train_start()
+    assert "\n" not in str(error.value)
