@@ -6,9 +6,11 @@ nnU-Net's checkpoint has no place for teachers, further optimizers or random str
 
 from __future__ import annotations
 
+import io
 import os
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import torch
 
@@ -17,6 +19,19 @@ from nnunetv2_semiseg.random_state import random_state
 
 COMPANION_KEY = "semiseg"
 COMPANION_VERSION = 1
+
+
+def written_by(save: Callable[[IO[bytes]], None]) -> dict[str, Any]:
+    """The content of the checkpoint that a function writes, without any file.
+
+    Args:
+        save: Writes one with `torch.save`.
+    """
+    buffer = io.BytesIO()
+    save(buffer)
+    buffer.seek(0)
+    content: dict[str, Any] = torch.load(buffer, map_location="cpu", weights_only=False)
+    return content
 
 
 def save_atomically(checkpoint: dict[str, Any], path: str | Path) -> None:

@@ -13,6 +13,7 @@ from nnunetv2_semiseg.data.loader import PairedLoader
 from nnunetv2_semiseg.data.task_sampling import TaskSampling, sample_evenly
 from nnunetv2_semiseg.evaluation.own_tasks import own_task_counts
 from nnunetv2_semiseg.losses.task_losses import task_seg_loss
+from nnunetv2_semiseg.precision import training_autocast
 from nnunetv2_semiseg.task_validation import OwnTaskValidation
 from nnunetv2_semiseg.tasks import TaskTable, read_tasks
 from nnunetv2_semiseg.trainer import nnUNetTrainerSemiSeg
@@ -77,7 +78,7 @@ class nnUNetTrainerTasks(OwnTaskValidation, nnUNetTrainerSemiSeg):
         """
         images, target = (batch[name].to(self.device, non_blocking=True) for name in ("data", "target"))
         annotated = annotated_tasks(self.table, batch["keys"]).to(self.device)
-        with self._autocast():
+        with training_autocast(self.device, self.precision):
             logits = self.network(images)
         counts = own_task_counts(logits, target, annotated)
         loss = own_task_loss(logits, target, annotated)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import io
-from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
@@ -119,9 +117,6 @@ class nnUNetTrainerSemiSeg(nnUNetTrainer):
         give_float32([self.network, *self.method.children()])
         self._optimizers = self.method.optimizers(partial(optimizer_like, self.optimizer))
 
-    def _autocast(self) -> AbstractContextManager[Any]:
-        return training_autocast(self.device, self.precision)
-
     def _new_network(self) -> torch.nn.Module:
         return self.build_network_architecture(
             self.plans_manager,
@@ -204,7 +199,7 @@ class nnUNetTrainerSemiSeg(nnUNetTrainer):
             item.set_learning_rate(progress, self.optimizer.param_groups[0]["lr"])
         for optimizer in self._all_optimizers():
             optimizer.zero_grad(set_to_none=True)
-        with self._autocast():
+        with training_autocast(self.device, self.precision):
             losses = self.method.losses(batch, context)
             total = losses.total
         backward_and_step(total, self._all_optimizers(), self.grad_scaler)
@@ -267,11 +262,8 @@ class nnUNetTrainerSemiSeg(nnUNetTrainer):
             super().save_checkpoint(filename)
             return
         keep_best_before(self, filename)
-        # nnU-Net owns the content: let it write into memory and add our key
-        buffer = io.BytesIO()
-        super().save_checkpoint(buffer)
-        buffer.seek(0)
-        checkpoint = torch.load(buffer, map_location="cpu", weights_only=False)
+        # nnU-Net owns the content: let it write, and add our key
+        checkpoint = checkpoints.written_by(super().save_checkpoint)
         checkpoint[checkpoints.COMPANION_KEY] = checkpoints.companion_state(
             self.method, self._optimizers, self._step
         )
