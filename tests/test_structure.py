@@ -14,6 +14,7 @@ FORBIDDEN = {
     "networks": ("losses", "methods", "data", "trainer", "export", "checkpoint", "commands"),
     "data": ("methods", "networks", "losses", "trainer", "export", "checkpoint", "commands"),
     "methods": ("data", "checkpoint", "commands"),
+    "weights": ("losses", "networks", "methods", "data", "trainer", "export", "checkpoint", "commands"),
     "evaluation": ("methods", "networks", "losses", "trainer", "export", "checkpoint"),
 }
 """What the modules of a folder must not import."""

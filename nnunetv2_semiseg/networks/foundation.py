@@ -30,6 +30,7 @@ from nnunetv2_semiseg.networks.sam import (
 )
 from nnunetv2_semiseg.networks.sam_checkpoint import PART_NAMES, load_sam_checkpoint, sha256_of
 from nnunetv2_semiseg.networks.semantic_sam import FoundationTrainedParts, SemanticSam
+from nnunetv2_semiseg.weights.registry import DEFAULT_WEIGHTS, PUBLISHED_WEIGHTS
 
 SamParts = tuple[ImageEncoderViT, PromptEncoder, MaskDecoder]
 
@@ -39,12 +40,6 @@ RANDOM_WEIGHTS_SEED = 20250611
 RANDOM_POSITIONS_STD = 0.02
 """Of random positions, as usual for vision transformers; segment-anything starts them at zero, which would
 leave a frozen random encoder blind to them."""
-
-PUBLISHED_FILES = {
-    "medsam": ("MedSAM's", "medsam_vit_b.pth", "zenodo record 10689643"),
-    "sam": ("SAM's", "sam_vit_b_01ec64.pth", "https://dl.fbaipublicfiles.com/segment_anything/"),
-}
-"""The default checkpoint for each normalization: whose, the file's name, and where it is."""
 
 
 def build_foundation(
@@ -197,11 +192,12 @@ def _require_weights(config: SamConfig, config_key: str, further_settings: str =
     """Raise a ValueError with the remedy where neither a checkpoint nor random weights are asked for."""
     if config.checkpoint is not None or config.random_weights:
         return
-    whose, file, place = PUBLISHED_FILES[config.normalization]
-    settings = f"{further_settings} {config_key}.checkpoint=/path/{file}".lstrip()
+    weights = PUBLISHED_WEIGHTS[DEFAULT_WEIGHTS[config.normalization]]
+    settings = f"{further_settings} {config_key}.checkpoint=/path/{weights.file_name}".lstrip()
     raise ValueError(
-        f"this method needs a foundation checkpoint and none is named: fetch {whose} {file}, the default "
-        f"choice, from {place} and name it with `nnUNetv2_semiseg_configure -d DATASET -c 2d --name "
-        f"2d_{config.normalization} {settings}`, or set "
-        f"{config_key}.random_weights=true for a trial without use"
+        f"this method needs a foundation checkpoint and none is named: fetch {weights.owner}'s "
+        f"{weights.file_name}, the default choice, with `nnUNetv2_semiseg_weights download {weights.name}` "
+        f"or by hand from {weights.place}, and name it with `nnUNetv2_semiseg_configure -d DATASET -c 2d "
+        f"--name 2d_{config.normalization} {settings}`, or set {config_key}.random_weights=true for a "
+        "trial without use"
     )

@@ -6,6 +6,7 @@ import hashlib
 import pickle
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,9 @@ loaded, even where they would fit, so that every number of classes starts alike.
 
 PART_NAMES = ("image_encoder", "prompt_encoder", "mask_decoder")
 """First words of the names in a checkpoint, in the order of `build_published_sam_parts`."""
+
+ANY_IMAGE_SIZE = 512
+"""Side in pixels for checking a file that no model is named for: positions are fitted to any."""
 
 _POSITIONS = "image_encoder.pos_embed"
 _PATCHES = "image_encoder.patch_embed.proj.weight"
@@ -48,8 +52,57 @@ def load_sam_checkpoint(
             lacks weights, or has weights that are not finite. The message names file, reason and remedy.
     """
     state = _unwrapped_state(_read(Path(path)), path)
-    expected = _expected_shapes(architecture, image_size, with_heads)
     _check_architecture(state, path, architecture)
+    return _checked(state, path, architecture, image_size, with_heads)
+
+
+@dataclass(frozen=True)
+class SamFile:
+    """What a file of weights is, as far as its names and shapes tell.
+
+    Attributes:
+        architecture: A key of `SAM_ARCHITECTURES`.
+        has_heads: Whether it holds `FRESH_HEADS` for segment-anything's own masks.
+    """
+
+    architecture: str
+    has_heads: bool
+
+
+def identify_sam_checkpoint(path: str | Path) -> SamFile:
+    """Find out what a checkpoint is, and check all that `load_sam_checkpoint` would check.
+
+    Args:
+        path: The file.
+
+    Returns:
+        What it is.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: As of `load_sam_checkpoint`, or it fits no known architecture.
+    """
+    state = _unwrapped_state(_read(Path(path)), path)
+    architecture, (embed_dim, depth) = _found_architecture(state, path)
+    if architecture is None:
+        raise ValueError(
+            f"{path} fits no known architecture (embedding dimension {embed_dim}, {depth} blocks); name "
+            "another file"
+        )
+    has_heads = all(
+        name in state and state[name].shape == shape
+        for name, shape in _expected_shapes(architecture, ANY_IMAGE_SIZE, True).items()
+        if name.startswith(tuple(f"mask_decoder.{head}" for head in FRESH_HEADS))
+    )
+    _checked(state, path, architecture, ANY_IMAGE_SIZE, has_heads)
+    return SamFile(architecture, has_heads)
+
+
+def _checked(
+    state: Mapping[str, torch.Tensor], path: str | Path, architecture: str, image_size: int, with_heads: bool
+) -> dict[str, torch.Tensor]:
+    """The wanted weights of one architecture, fitted to ``image_size``; a ValueError where any is wrong."""
+    expected = _expected_shapes(architecture, image_size, with_heads)
     missing = [name for name in expected if name not in state]
     if missing:
         raise ValueError(
@@ -58,16 +111,25 @@ def load_sam_checkpoint(
         )
     wanted = {name: state[name] for name in expected}
     grid = image_size // SAM_ARCHITECTURES[architecture].patch_size
+    for name, tensor in wanted.items():
+        if tensor.dim() != len(expected[name]):  # fitting takes that for granted
+            raise _wrong_shape(path, architecture, name, tensor, expected[name])
     fitted = resize_positions(wanted, grid, SAM_ARCHITECTURES[architecture].global_attention_blocks)
     for name, tensor in fitted.items():
         if tensor.shape != expected[name]:
-            raise ValueError(
-                f"{path} is no {architecture} checkpoint: {name} has the shape {tuple(tensor.shape)} instead "
-                f"of {tuple(expected[name])}; name the file as published by SAM or MedSAM"
-            )
+            raise _wrong_shape(path, architecture, name, tensor, expected[name])
         if not torch.isfinite(tensor).all():
             raise ValueError(f"{path} is damaged: {name} holds values that are not finite; fetch it again")
     return fitted
+
+
+def _wrong_shape(
+    path: str | Path, architecture: str, name: str, tensor: torch.Tensor, expected: torch.Size
+) -> ValueError:
+    return ValueError(
+        f"{path} is no {architecture} checkpoint: {name} has the shape {tuple(tensor.shape)} instead of "
+        f"{tuple(expected)}; name the file as published by SAM or MedSAM"
+    )
 
 
 def resize_positions(
@@ -154,23 +216,31 @@ def _unwrapped_state(content: Any, path: str | Path) -> dict[str, torch.Tensor]:
 
 def _check_architecture(state: Mapping[str, torch.Tensor], path: str | Path, architecture: str) -> None:
     """Refuse a checkpoint of another size, telling which one it looks like."""
-    if _PATCHES not in state:
+    alike, found = _found_architecture(state, path)
+    if alike == architecture:
+        return
+    wanted = SAM_ARCHITECTURES[architecture]
+    verdict = f"looks like {alike}" if alike else "fits no known architecture"
+    raise ValueError(
+        f"{path} {verdict} (embedding dimension {found[0]}, {found[1]} blocks), but {architecture} is asked "
+        f"for ({wanted.embed_dim}, {wanted.depth}); "
+        + (f"set architecture={alike} or name another file" if alike else "name another file")
+    )
+
+
+def _found_architecture(
+    state: Mapping[str, torch.Tensor], path: str | Path
+) -> tuple[str | None, tuple[int, int]]:
+    """The known architecture of a checkpoint, if any; its embedding dimension and number of blocks."""
+    if _PATCHES not in state or state[_PATCHES].dim() != 4:
         raise ValueError(
             f"{path} is no segment-anything checkpoint: it has no image encoder; name the file as published "
             "by SAM or MedSAM"
         )
     numbers = (re.match(r"image_encoder\.blocks\.(\d+)\.", name) for name in state)
     found = state[_PATCHES].shape[0], 1 + max((int(number[1]) for number in numbers if number), default=-1)
-    sizes = {name: (known.embed_dim, known.depth) for name, known in SAM_ARCHITECTURES.items()}
-    if found == sizes[architecture]:
-        return
-    alike = [name for name, size in sizes.items() if size == found]
-    verdict = f"looks like {alike[0]}" if alike else "fits no known architecture"
-    raise ValueError(
-        f"{path} {verdict} (embedding dimension {found[0]}, {found[1]} blocks), but {architecture} is asked "
-        f"for ({sizes[architecture][0]}, {sizes[architecture][1]}); "
-        + (f"set architecture={alike[0]} or name another file" if alike else "name another file")
-    )
+    sizes = {(known.embed_dim, known.depth): name for name, known in SAM_ARCHITECTURES.items()}
+    return sizes.get(found), found
 
 
 def _expected_shapes(architecture: str, image_size: int, with_heads: bool) -> dict[str, torch.Size]:

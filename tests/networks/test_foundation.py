@@ -83,6 +83,7 @@ def test_without_weights_the_prompted_branch_names_sams():
         build_prompted_sam(PromptedFoundationConfig(), 1, 2)
     message = str(error.value)
     assert "https://dl.fbaipublicfiles.com/segment_anything/" in message
+    assert "`nnUNetv2_semiseg_weights download sam_vit_b`" in message
     assert "knowsam.skd.foundation.checkpoint=/path/sam_vit_b_01ec64.pth" in message
     assert "\n" not in message
 
@@ -97,6 +98,7 @@ def test_no_weights_and_no_wish_for_random_ones_is_an_error_with_the_remedy():
         build_foundation(FoundationConfig(), 1, 2, config_key="knowsam.foundation")
     message = str(error.value)
     assert "zenodo record 10689643" in message
+    assert "`nnUNetv2_semiseg_weights download medsam_vit_b`" in message
     assert "nnUNetv2_semiseg_configure" in message
     assert "knowsam.foundation.checkpoint=/path/medsam_vit_b.pth" in message
     assert "knowsam.foundation.random_weights=true" in message
