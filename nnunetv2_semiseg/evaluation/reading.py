@@ -48,7 +48,7 @@ def label_reader(dataset_json: Mapping[str, Any], example: Path) -> BaseReaderWr
     """
     try:
         # it prints the traceback of every reader that it tries in vain
-        with contextlib.redirect_stderr(io.StringIO()):
+        with contextlib.redirect_stderr(io.StringIO()), contextlib.redirect_stdout(io.StringIO()):
             return determine_reader_writer_from_dataset_json(dataset_json, str(example), verbose=False)()
     except RuntimeError:
         raise ValueError(f"{example} can be read by none of nnU-Net's readers: replace this file") from None
