@@ -117,9 +117,13 @@ def measure_case(task: CaseTask) -> tuple[list[list[Score]], str]:
             task.reader, task.files.reference, prediction, task.predictable, task.ignore
         )
         unit = UNITS[true.spacing is None]
-        place = {"model": model, "case": task.files.case, "domain": task.domain}
         measured = score_case(true, predicted, task.classes, task.ignore)
-        scores.append([Score(**vars(score), **place) for score in measured])
+        scores.append(
+            [
+                Score(model=model, case=task.files.case, domain=task.domain, **vars(score))
+                for score in measured
+            ]
+        )
     return scores, unit
 
 
@@ -127,17 +131,16 @@ def _run(
     tasks: Sequence[CaseTask], num_processes: int
 ) -> Iterator[tuple[int, tuple[list[list[Score]], str]]]:
     """Index and result of each task, in the order in which they are finished."""
-    progress = {"total": len(tasks), "desc": "cases", "unit": "case"}
     workers = min(num_processes, len(tasks))
     if workers == 1:
-        yield from enumerate(map(measure_case, tqdm(tasks, **progress)))
+        yield from enumerate(map(measure_case, tqdm(tasks, desc="cases", unit="case")))
         return
     # spawned like nnU-Net's own workers: a forked one could inherit a locked thread pool
     context = multiprocessing.get_context("spawn")
     pool = ProcessPoolExecutor(workers, mp_context=context, initializer=exit_with_parent)
     try:
         futures = {pool.submit(measure_case, task): index for index, task in enumerate(tasks)}
-        for future in tqdm(as_completed(futures), **progress):
+        for future in tqdm(as_completed(futures), total=len(tasks), desc="cases", unit="case"):
             yield futures[future], future.result()
     except BrokenProcessPool:
         raise RuntimeError(

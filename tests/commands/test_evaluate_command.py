@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 from pathlib import Path
 
@@ -102,6 +103,31 @@ def test_a_dataset_without_test_labels(
     with pytest.raises(SystemExit):
         run(monkeypatch, "-d", "502", "-p", "unet", "-o", "report")
     assert "name the folder with the true labels by -r" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_processes_change_nothing_and_pass_errors_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(tmp_path / "unet", "a", "b")
+    run(monkeypatch, "-d", "502", "-p", "unet", "-o", "one")
+    # a command line of its own: processes started by a process of pytest-xdist wait for each other
+    command = [
+        sys.executable,
+        "-m",
+        "nnunetv2_semiseg.commands.evaluate",
+        "-d",
+        "502",
+        "-p",
+        "unet",
+        "-np",
+        "2",
+    ]
+    subprocess.run([*command, "-o", "two"], check=True, timeout=300)
+    assert (tmp_path / "one" / "report.json").read_text() == (tmp_path / "two" / "report.json").read_text()
+    Image.fromarray(np.full((2, 2), 7, dtype=np.uint8)).save(tmp_path / "unet" / "b.png")
+    failed = subprocess.run([*command, "-o", "three"], capture_output=True, text=True, timeout=300)
+    assert failed.returncode == 1
+    assert "b.png has the label 7" in failed.stderr.splitlines()[-1]
+    assert not (tmp_path / "three").exists()
 
 
 @pytest.mark.parametrize("option", [("-np", "0"), ("--seed", "-1"), ("-np", "two")])

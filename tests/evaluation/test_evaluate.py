@@ -121,16 +121,6 @@ def test_some_label_maps_with_spacing_and_some_without(tmp_path: Path) -> None:
         run(tmp_path / "true", tmp_path / "one", dataset=dataset)
 
 
-@pytest.mark.slow
-def test_processes_change_nothing(tmp_path: Path) -> None:
-    true, one = write_png(tmp_path / "true", **TRUTH), write_png(tmp_path / "one", **PREDICTED)
-    expected = report_to_json(run(true, one, num_processes=1))
-    assert report_to_json(run(true, one, num_processes=2)) == expected
-    write_png(one, A_2=[[7, 0, 0], [0, 0, 0]])
-    with pytest.raises(ValueError, match=r"A_2\.png has the label 7"):
-        run(true, one, num_processes=2)
-
-
 def test_names() -> None:
     folders = [Path("a/unet"), Path("b/unet")]
     assert name_models(folders, ["one", "two"]) == {"one": folders[0], "two": folders[1]}
