@@ -1,4 +1,4 @@
-"""Arguments that several commands take, so that they read alike wherever they are."""
+"""Arguments that several commands take, so that they read alike wherever they are, and types of arguments."""
 
 from __future__ import annotations
 
@@ -26,3 +26,20 @@ def add_new_id_argument(parser: argparse.ArgumentParser) -> None:
 def add_overwrite_argument(parser: argparse.ArgumentParser, what: str) -> None:
     """Whether ``what`` the command writes may be there already."""
     parser.add_argument("--overwrite", action="store_true", help=f"replace {what} if it exists")
+
+
+def positive(text: str) -> int:
+    """An integer of at least 1; argparse says what is wrong with another."""
+    return _at_least(1, text)
+
+
+def natural(text: str) -> int:
+    """An integer of at least 0; argparse says what is wrong with another."""
+    return _at_least(0, text)
+
+
+def _at_least(smallest: int, text: str) -> int:
+    number = int(text)
+    if number < smallest:
+        raise argparse.ArgumentTypeError(f"must be at least {smallest}, got {number}")
+    return number

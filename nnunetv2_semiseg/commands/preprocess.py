@@ -9,6 +9,7 @@ from typing import Any
 from nnunetv2.paths import nnUNet_preprocessed
 from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 
+from nnunetv2_semiseg.commands.arguments import positive
 from nnunetv2_semiseg.commands.datasets import dataset_name, read_json
 from nnunetv2_semiseg.commands.errors import clean_exit
 from nnunetv2_semiseg.data.unlabeled import preprocess_unlabeled
@@ -54,17 +55,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "-np",
         dest="num_processes",
-        type=_positive,
+        type=positive,
         help="background processes; default: nnUNet_def_n_proc, else 8",
     )
     return parser
-
-
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"must be at least 1, got {number}")
-    return number
 
 
 def _configurations(wanted: list[str] | None, plans_manager: Any) -> list[str]:

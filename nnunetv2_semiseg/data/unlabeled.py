@@ -16,9 +16,10 @@ from nnunetv2.configuration import default_num_processes
 from nnunetv2.paths import nnUNet_preprocessed, nnUNet_raw
 from tqdm import tqdm
 
-from nnunetv2_semiseg.data.unlabeled_case import CaseTask, exit_with_parent, preprocess_case
+from nnunetv2_semiseg.data.unlabeled_case import CaseTask, preprocess_case
 from nnunetv2_semiseg.data.unlabeled_images import FOLDER, find_unlabeled_cases, naming
 from nnunetv2_semiseg.data.unlabeled_store import Sources, UnlabeledStore, plan_fields, sources_of
+from nnunetv2_semiseg.processes import exit_with_parent
 
 Log = Callable[[str], None]
 

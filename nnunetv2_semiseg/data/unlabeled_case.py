@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import multiprocessing
-import os
 import textwrap
-import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,18 +49,6 @@ def preprocess_case(task: CaseTask) -> str | None:
         return textwrap.shorten(reason, 120)
     _save(task, data, seg, properties)
     return None
-
-
-def exit_with_parent() -> None:
-    """Let this worker end when the process that started it is killed; the pool itself would wait forever."""
-
-    def watch() -> None:
-        parent = multiprocessing.parent_process()
-        if parent is not None:
-            parent.join()
-            os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
 
 
 def _run_preprocessor(task: CaseTask) -> tuple[np.ndarray, np.ndarray, dict[str, Any]]:

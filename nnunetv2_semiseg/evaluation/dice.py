@@ -8,15 +8,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
-from nnunetv2.imageio.base_reader_writer import BaseReaderWriter
-from nnunetv2.imageio.reader_writer_registry import determine_reader_writer_from_dataset_json
 
-ALL = "all"
-"""The one domain of a dataset whose dataset.json names none."""
-
-IGNORE = "ignore"
-"""nnU-Net's name of the label of unannotated pixels, which count for nothing."""
+from nnunetv2_semiseg.evaluation import measures
+from nnunetv2_semiseg.evaluation.classes import (
+    LabelClass,
+    foreground_classes,
+    ignore_value,
+    predictable_values,
+)
+from nnunetv2_semiseg.evaluation.domains import domain_of
+from nnunetv2_semiseg.evaluation.label_files import label_files
+from nnunetv2_semiseg.evaluation.reading import label_reader, read_pair
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,8 @@ def per_domain_dice(predictions: Path, truth: Path, dataset_json: Mapping[str, A
     Raises:
         FileNotFoundError: ``truth`` has no cases, or a case has no prediction.
         NotImplementedError: The labels are regions.
-        ValueError: A case has no domain, or a prediction has another size than its truth.
+        ValueError: A case has no domain, a prediction has another size or spacing than its truth, or a file
+            cannot be read or has a label that the dataset lacks.
     """
     by_domain: dict[str, list[CaseDice]] = {}
     for case in case_dice(predictions, truth, dataset_json):
@@ -79,19 +82,22 @@ def per_domain_dice(predictions: Path, truth: Path, dataset_json: Mapping[str, A
 
 def case_dice(predictions: Path, truth: Path, dataset_json: Mapping[str, Any]) -> list[CaseDice]:
     """Dice of every case in ``truth``; arguments and errors as in `per_domain_dice`."""
-    ending = dataset_json["file_ending"]
-    files = sorted(truth.glob(f"[!.]*{ending}"))
-    if not files:
-        raise FileNotFoundError(f"{truth} has no label images ending with {ending}")
-    reader = determine_reader_writer_from_dataset_json(dataset_json, str(files[0]), verbose=False)()
-    classes, ignore = _classes(dataset_json["labels"])
+    files = label_files(truth, dataset_json["file_ending"])
+    reader = label_reader(dataset_json, next(iter(files.values())))
+    classes, labels = _plain_classes(dataset_json["labels"]), dataset_json["labels"]
+    ignore, predictable = ignore_value(labels), predictable_values(labels)
     results = []
-    for file in files:
-        case = file.name.removesuffix(ending)
-        true, predicted = _read_pair(reader, file, predictions / file.name)
+    for case, file in files.items():
+        prediction = predictions / file.name
+        if not prediction.is_file():
+            raise FileNotFoundError(f"{prediction} does not exist, but {file} does: predict this case too")
+        true, predicted = (pair.labels for pair in read_pair(reader, file, prediction, predictable, ignore))
         counted = np.ones_like(true, dtype=bool) if ignore is None else true != ignore
-        dice = {value: _dice(true == value, predicted == value, counted) for value in classes}
-        results.append(CaseDice(case, _domain(case, dataset_json), dice))
+        dice = {
+            entry.values[0]: measures.dice(entry.mask(predicted) & counted, entry.mask(true) & counted)
+            for entry in classes
+        }
+        results.append(CaseDice(case, domain_of(case, dataset_json), dice))
     return results
 
 
@@ -105,41 +111,13 @@ def summarise(cases: Sequence[CaseDice]) -> DomainDice:
     )
 
 
-def _classes(labels: Mapping[str, Any]) -> tuple[list[int], int | None]:
-    """Values of the foreground classes, and that of the ignore label."""
-    regions = [name for name, value in labels.items() if not isinstance(value, int)]
+def _plain_classes(labels: Mapping[str, Any]) -> list[LabelClass]:
+    """The foreground classes by their values."""
+    classes = foreground_classes(labels)
+    regions = [entry.name for entry in classes if not isinstance(labels[entry.name], int)]
     if regions:
         raise NotImplementedError(f"label '{regions[0]}' is a region; only plain integers can be evaluated")
-    classes = [value for name, value in labels.items() if value > 0 and name != IGNORE]
-    return sorted(classes), labels.get(IGNORE)
-
-
-def _domain(case: str, dataset_json: Mapping[str, Any]) -> str:
-    if "domains" not in dataset_json:
-        return ALL
-    try:
-        return str(dataset_json["domains"][case])
-    except KeyError:
-        raise ValueError(f"case '{case}' has no domain: add it to 'domains' in dataset.json") from None
-
-
-def _read_pair(
-    reader: BaseReaderWriter, truth: Path, prediction: Path
-) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
-    if not prediction.is_file():
-        raise FileNotFoundError(f"{prediction} does not exist, but {truth} does: predict this case too")
-    true, predicted = (reader.read_seg(str(file))[0] for file in (truth, prediction))
-    if true.shape != predicted.shape:
-        raise ValueError(
-            f"{prediction} has the size {predicted.shape[1:]}, but its truth {truth} has {true.shape[1:]}"
-        )
-    return true, predicted
-
-
-def _dice(true: npt.NDArray[Any], predicted: npt.NDArray[Any], counted: npt.NDArray[Any]) -> float:
-    true, predicted = true & counted, predicted & counted
-    size = int(true.sum()) + int(predicted.sum())
-    return float("nan") if size == 0 else 2 * int((true & predicted).sum()) / size
+    return sorted(classes, key=lambda entry: entry.values)
 
 
 def _mean(values: Sequence[float]) -> float:

@@ -1,0 +1,82 @@
+"""The command ``nnUNetv2_semiseg_evaluate``."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from nnunetv2_semiseg.commands.arguments import natural, positive
+from nnunetv2_semiseg.commands.errors import clean_exit
+from nnunetv2_semiseg.data.raw_folders import find_raw_dataset
+from nnunetv2_semiseg.data.raw_reading import read_dataset_json
+from nnunetv2_semiseg.evaluation.evaluate import evaluate, name_models
+from nnunetv2_semiseg.evaluation.markdown import means_table
+from nnunetv2_semiseg.evaluation.measures import MEASURES
+from nnunetv2_semiseg.evaluation.writing import MARKDOWN, check_output, write_report
+
+
+@clean_exit
+def main() -> None:
+    """Measure predictions by class and domain, and compare models."""
+    arguments = _parser().parse_args()
+    check_output(arguments.output, arguments.overwrite)  # before the long work
+    dataset = find_raw_dataset(arguments.dataset)
+    report = evaluate(
+        dataset.name,
+        read_dataset_json(dataset),
+        arguments.reference or _test_labels(dataset),
+        name_models(arguments.predictions, arguments.names),
+        common=arguments.common_cases,
+        seed=arguments.seed,
+        num_processes=arguments.num_processes,
+    )
+    if report.left_out:
+        print(f"{len(report.left_out)} cases are not in all folders and left out", file=sys.stderr)
+    write_report(report, arguments.output, arguments.overwrite)
+    print("\n".join(means_table(report, measure) for measure in MEASURES))
+    print(f"Wrote {arguments.output / MARKDOWN}, with JSON and CSV beside it")
+
+
+def _test_labels(dataset: Path) -> Path:
+    folder = dataset / "labelsTs"
+    if not folder.is_dir():
+        raise FileNotFoundError(f"{folder} does not exist: name the folder with the true labels by -r")
+    return folder
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        description="Measures predictions: Dice, Jaccard, HD95 and ASD of each case, class and domain, with "
+        "means and standard deviations. Empty predictions and references are counted apart. Of several "
+        "prediction folders, each is compared with the first, case by case: bootstrap interval of the "
+        "difference and Wilcoxon test. Writes a folder with Markdown, JSON and CSV.",
+        epilog="example: nnUNetv2_semiseg_evaluate -d 502 -p baseline unet ensemble -o report",
+    )
+    add = parser.add_argument
+    add("-d", dest="dataset", required=True, metavar="DATASET", help="id or name of the dataset")
+    add(
+        "-p", dest="predictions", nargs="+", type=Path, required=True, metavar="FOLDER",
+        help="folders with predicted label maps; the others are compared with the first",
+    )  # fmt: skip
+    add("--names", nargs="+", metavar="NAME", help="what to call them; default: the names of the folders")
+    add(
+        "-r", dest="reference", type=Path, metavar="FOLDER",
+        help="true label maps; default: labelsTs of the dataset",
+    )  # fmt: skip
+    add("-o", dest="output", type=Path, required=True, metavar="FOLDER", help="folder for the report")
+    add(
+        "--common-cases", action="store_true",
+        help="measure the cases that all folders have; by default, other cases are refused",
+    )  # fmt: skip
+    add("--seed", type=natural, default=0, help="of the bootstrap; default: 0")
+    add(
+        "-np", dest="num_processes", type=positive,
+        help="background processes; default: nnUNet_def_n_proc, else 8",
+    )  # fmt: skip
+    add("--overwrite", action="store_true", help="replace a report that is there")
+    return parser
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,94 @@
+"""From folders of predictions to a report."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from nnunetv2.configuration import default_num_processes
+
+from nnunetv2_semiseg.evaluation.classes import foreground_classes
+from nnunetv2_semiseg.evaluation.comparison import compare
+from nnunetv2_semiseg.evaluation.label_files import check_labels, match_cases
+from nnunetv2_semiseg.evaluation.measuring import measure_cases
+from nnunetv2_semiseg.evaluation.report import Report
+from nnunetv2_semiseg.evaluation.statistics import CONFIDENCE, RESAMPLES
+from nnunetv2_semiseg.evaluation.summary import summarise
+from nnunetv2_semiseg.tasks import CASE_TASKS
+
+
+def evaluate(
+    dataset: str,
+    dataset_json: Mapping[str, Any],
+    reference: Path,
+    models: Mapping[str, Path],
+    *,
+    common: bool = False,
+    seed: int = 0,
+    num_processes: int | None = None,
+) -> Report:
+    """Measure the predictions of one or several models and compare them.
+
+    Args:
+        dataset: Name of the dataset, for the report.
+        dataset_json: Content of its dataset.json.
+        reference: Folder with the true label maps.
+        models: Folder with predicted ones by the model's name; the first is the baseline.
+        common: Measure the cases that all folders have, instead of refusing folders with other cases.
+        seed: Of the bootstrap, at least 0.
+        num_processes: Background processes; None: nnU-Net's default (``nnUNet_def_n_proc``, else 8).
+
+    Raises:
+        FileNotFoundError: A folder has no label maps, or lacks some.
+        NotImplementedError: The dataset is a merged one.
+        ValueError: The folders have other cases or labels, a case has no domain, or a label map cannot be
+            read or compared.
+    """
+    if CASE_TASKS in dataset_json:
+        raise NotImplementedError(
+            f"{dataset} is a merged dataset, whose cases are not annotated for all classes: use "
+            "nnUNetv2_semiseg_evaluate_tasks"
+        )
+    for folder in models.values():
+        check_labels(folder, dataset_json)
+    matched = match_cases(reference, list(models.values()), dataset_json["file_ending"], common)
+    processes = num_processes or default_num_processes
+    measured = measure_cases(matched.cases, list(models), dataset_json, processes)
+    return Report(
+        dataset=dataset,
+        reference=str(reference),
+        models={name: str(folder) for name, folder in models.items()},
+        classes=tuple(entry.name for entry in foreground_classes(dataset_json["labels"])),
+        domains=tuple(sorted({score.domain for score in measured.scores})),
+        unit=measured.unit,
+        seed=seed,
+        resamples=RESAMPLES,
+        confidence=CONFIDENCE,
+        left_out=matched.left_out,
+        scores=measured.scores,
+        summaries=tuple(summarise(measured.scores)),
+        comparisons=tuple(compare(measured.scores, list(models), seed)),
+    )
+
+
+def name_models(folders: Sequence[Path], names: Sequence[str] | None = None) -> dict[str, Path]:
+    """Prediction folders by the names that a report calls them.
+
+    Args:
+        folders: At least one.
+        names: One for each; None: the folders' own.
+
+    Raises:
+        ValueError: There are more or fewer names than folders, or two are equal.
+    """
+    if names is not None and len(names) != len(folders):
+        raise ValueError(
+            f"{len(folders)} prediction folders have {len(names)} names: give each one by --names"
+        )
+    chosen = names or [folder.resolve().name for folder in folders]
+    name, count = Counter(chosen).most_common(1)[0]
+    if count > 1:
+        raise ValueError(f"{count} prediction folders are called '{name}': give each its own name by --names")
+    return dict(zip(chosen, folders, strict=True))

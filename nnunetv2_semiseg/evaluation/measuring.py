@@ -1,0 +1,151 @@
+"""Measuring many cases in background processes."""
+
+from __future__ import annotations
+
+import dataclasses
+import multiprocessing
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from typing import Any
+
+from nnunetv2.imageio.base_reader_writer import BaseReaderWriter
+from tqdm import tqdm
+
+from nnunetv2_semiseg.evaluation.classes import (
+    LabelClass,
+    foreground_classes,
+    ignore_value,
+    predictable_values,
+)
+from nnunetv2_semiseg.evaluation.domains import domain_of
+from nnunetv2_semiseg.evaluation.label_files import CaseFiles
+from nnunetv2_semiseg.evaluation.reading import label_reader, read_pair
+from nnunetv2_semiseg.evaluation.scores import Score, score_case
+from nnunetv2_semiseg.processes import exit_with_parent
+
+UNITS = ("mm", "px")
+"""Of distances: mm where the true label maps have a spacing, pixels else."""
+
+
+@dataclass(frozen=True)
+class CaseTask:
+    """One case to measure, with the predictions of all models.
+
+    Attributes:
+        files: Its label maps.
+        domain: Of the case.
+        models: Names of the models, in the order of the predictions.
+        classes: What to measure.
+        predictable: Labels that a prediction may have.
+        ignore: The ignore label, None where there is none.
+        reader: Of the label maps.
+    """
+
+    files: CaseFiles
+    domain: str
+    models: tuple[str, ...]
+    classes: tuple[LabelClass, ...]
+    predictable: frozenset[int]
+    ignore: int | None
+    reader: BaseReaderWriter
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What came out of it.
+
+    Attributes:
+        scores: By model, then case, then class.
+        unit: Of the distances, one of `UNITS`.
+    """
+
+    scores: tuple[Score, ...]
+    unit: str
+
+
+def measure_cases(
+    cases: Sequence[CaseFiles], models: Sequence[str], dataset_json: Mapping[str, Any], num_processes: int
+) -> Measured:
+    """Measure all predictions of all cases, with a progress bar.
+
+    Args:
+        cases: At least one.
+        models: Names, in the order of each case's predictions.
+        dataset_json: Content of the dataset's dataset.json: labels, domains.
+        num_processes: Background processes; with 1, this process does it.
+
+    Raises:
+        ValueError: A case has no domain, a label map cannot be read or compared, or some have a spacing and
+            others don't.
+        RuntimeError: A background process was killed.
+    """
+    labels = dataset_json["labels"]
+    task = CaseTask(
+        files=cases[0],
+        domain="",
+        models=tuple(models),
+        classes=tuple(foreground_classes(labels)),
+        predictable=frozenset(predictable_values(labels)),
+        ignore=ignore_value(labels),
+        reader=label_reader(dataset_json, cases[0].reference),
+    )
+    tasks = [
+        dataclasses.replace(task, files=files, domain=domain_of(files.case, dataset_json)) for files in cases
+    ]
+    results = [result for _, result in sorted(_run(tasks, num_processes))]
+    units = {unit for _, unit in results}
+    if len(units) > 1:
+        unit = results[0][1]
+        other = next(
+            files.reference for files, result in zip(cases, results, strict=True) if result[1] != unit
+        )
+        raise ValueError(
+            f"{cases[0].reference} is in {unit} and {other} is not: give all label maps a spacing, or none"
+        )
+    scores = [score for model in range(len(models)) for by_model, _ in results for score in by_model[model]]
+    return Measured(tuple(scores), units.pop())
+
+
+def measure_case(task: CaseTask) -> tuple[list[list[Score]], str]:
+    """Scores of one case by model, and the unit of their distances; errors as in `measure_cases`."""
+    scores = []
+    unit = UNITS[0]
+    for model, prediction in zip(task.models, task.files.predictions, strict=True):
+        true, predicted = read_pair(
+            task.reader, task.files.reference, prediction, task.predictable, task.ignore
+        )
+        unit = UNITS[true.spacing is None]
+        measured = score_case(true, predicted, task.classes, task.ignore)
+        scores.append(
+            [
+                Score(model=model, case=task.files.case, domain=task.domain, **vars(score))
+                for score in measured
+            ]
+        )
+    return scores, unit
+
+
+def _run(
+    tasks: Sequence[CaseTask], num_processes: int
+) -> Iterator[tuple[int, tuple[list[list[Score]], str]]]:
+    """Index and result of each task, in the order in which they are finished."""
+    workers = min(num_processes, len(tasks))
+    if workers == 1:
+        yield from enumerate(map(measure_case, tqdm(tasks, desc="cases", unit="case")))
+        return
+    # spawned like nnU-Net's own workers: a forked one could inherit a locked thread pool
+    context = multiprocessing.get_context("spawn")
+    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=exit_with_parent)
+    try:
+        futures = {pool.submit(measure_case, task): index for index, task in enumerate(tasks)}
+        for future in tqdm(as_completed(futures), total=len(tasks), desc="cases", unit="case"):
+            yield futures[future], future.result()
+    except BrokenProcessPool:
+        raise RuntimeError(
+            "a measuring process was killed, most likely because memory ran out: use fewer processes (-np, "
+            "or the environment variable nnUNet_def_n_proc)"
+        ) from None
+    finally:
+        pool.shutdown(cancel_futures=True)

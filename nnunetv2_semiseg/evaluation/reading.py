@@ -1,0 +1,147 @@
+"""Reading predicted and true label maps, and refusing those that cannot be compared."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import textwrap
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from nnunetv2.imageio.base_reader_writer import BaseReaderWriter
+from nnunetv2.imageio.natural_image_reader_writer import NaturalImage2DIO
+from nnunetv2.imageio.reader_writer_registry import determine_reader_writer_from_dataset_json
+from nnunetv2.imageio.tif_reader_writer import Tiff3DIO
+
+LabelArray = npt.NDArray[np.int32]
+
+MANY_VALUES = 1 << 16
+"""Up to this range, values are found by counting, which is faster than sorting millions of pixels."""
+
+
+@dataclass(frozen=True)
+class LabelMap:
+    """A label map.
+
+    Attributes:
+        labels: ``D x H x W``, int32; 2D images have depth 1.
+        spacing: Of pixels along each axis in mm; None where the format knows none.
+    """
+
+    labels: LabelArray
+    spacing: tuple[float, ...] | None
+
+
+def label_reader(dataset_json: Mapping[str, Any], example: Path) -> BaseReaderWriter:
+    """nnU-Net's reader for the label maps of a dataset.
+
+    Args:
+        dataset_json: Content of dataset.json.
+        example: One of the label maps; some file endings leave several readers.
+
+    Raises:
+        ValueError: No reader can read the example.
+    """
+    try:
+        # it prints the traceback of every reader that it tries in vain
+        with contextlib.redirect_stderr(io.StringIO()), contextlib.redirect_stdout(io.StringIO()):
+            return determine_reader_writer_from_dataset_json(dataset_json, str(example), verbose=False)()
+    except RuntimeError:
+        raise ValueError(f"{example} can be read by none of nnU-Net's readers: replace this file") from None
+
+
+def read_pair(
+    reader: BaseReaderWriter,
+    reference: Path,
+    prediction: Path,
+    predictable: Collection[int],
+    ignore: int | None,
+) -> tuple[LabelMap, LabelMap]:
+    """The true and the predicted label map of a case.
+
+    Args:
+        reader: From `label_reader`.
+        reference: File of the true label map.
+        prediction: File of the predicted one.
+        predictable: Labels of the dataset, without the ignore label.
+        ignore: The ignore label, which only the reference may have.
+
+    Raises:
+        ValueError: A file cannot be read or has a label that the dataset lacks, or sizes or spacings differ.
+    """
+    true, predicted = read_label_map(reader, reference), read_label_map(reader, prediction)
+    _check_values(reference, true.labels, {*predictable, *([] if ignore is None else [ignore])})
+    _check_values(prediction, predicted.labels, predictable)
+    if true.labels.shape != predicted.labels.shape:
+        raise ValueError(
+            f"{prediction} has the size {predicted.labels.shape}, but its truth {reference} has "
+            f"{true.labels.shape}: predict the original image"
+        )
+    if true.spacing and predicted.spacing and not np.allclose(true.spacing, predicted.spacing, rtol=1e-3):
+        raise ValueError(
+            f"{prediction} has the spacing {predicted.spacing}, but its truth {reference} has {true.spacing}"
+            ": correct the wrong one"
+        )
+    return true, predicted
+
+
+def read_label_map(reader: BaseReaderWriter, file: Path) -> LabelMap:
+    """One label map.
+
+    Raises:
+        ValueError: It cannot be read, has several channels, or a value that is no integer.
+    """
+    try:
+        with contextlib.redirect_stdout(io.StringIO()):  # a line for each tiff without spacing
+            values, properties = reader.read_seg(str(file))
+    except MemoryError:
+        raise
+    except Exception as error:  # readers raise what they like on a broken file
+        reason = (str(error) or type(error).__name__).strip().splitlines()[-1]
+        raise ValueError(
+            f"{file} cannot be read ({textwrap.shorten(reason, 120)}): replace this file"
+        ) from None
+    if len(values) != 1:
+        raise ValueError(
+            f"{file} has {len(values)} channels: a label map has one, with a label in each pixel"
+        )
+    with np.errstate(invalid="ignore"):  # NaN becomes some integer and is found to differ
+        labels = values[0].astype(np.int32)
+    if not np.array_equal(labels, values[0]):
+        wrong = values[0][labels != values[0]][0]
+        raise ValueError(f"{file} has the value {wrong}: a label map has integers only")
+    return LabelMap(labels, _spacing(reader, file, properties))
+
+
+def _spacing(reader: BaseReaderWriter, file: Path, properties: Mapping[str, Any]) -> tuple[float, ...] | None:
+    """The spacing where it is more than the reader's stand-in."""
+    if isinstance(reader, NaturalImage2DIO):
+        return None
+    if isinstance(reader, Tiff3DIO) and not file.with_suffix(".json").is_file():
+        return None
+    return tuple(float(step) for step in properties["spacing"])
+
+
+def _check_values(file: Path, labels: LabelArray, known: Collection[int]) -> None:
+    unknown = sorted(_values(labels) - set(known))
+    if unknown:
+        allowed = ", ".join(map(str, sorted(known)))
+        raise ValueError(
+            f"{file} has the label {unknown[0]}, the dataset has only {allowed}: is it of another dataset?"
+        )
+
+
+def _values(labels: LabelArray) -> set[int]:
+    """All values; plane by plane, as counting makes copies that are too large for whole volumes."""
+    return {value for plane in labels for value in _values_of_plane(plane)}
+
+
+def _values_of_plane(labels: LabelArray) -> list[int]:
+    lowest, highest = int(labels.min()), int(labels.max())
+    if highest - lowest > MANY_VALUES:
+        return [int(value) for value in np.unique(labels)]
+    return [int(value) + lowest for value in np.flatnonzero(np.bincount((labels - lowest).ravel()))]
