@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import shutil
 import sys
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from multiprocessing.pool import ThreadPool
 from pathlib import Path
 from typing import Any
 
@@ -15,16 +12,7 @@ import numpy as np
 import pytest
 import torch
 from phantom_workspace import DATASET_ID, IMAGE_SIZE, LABELED, TESTED, TRAINER, Workspace
-
-
-def use_threads(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Threads instead of spawned processes, each of which would import torch for seconds."""
-    from nnunetv2_semiseg.data import unlabeled
-
-    monkeypatch.setattr(multiprocessing.get_context("spawn"), "Pool", ThreadPool, raising=False)
-    monkeypatch.setattr(
-        unlabeled, "ProcessPoolExecutor", lambda workers, mp_context, initializer: ThreadPoolExecutor(workers)
-    )
+from threads import use_threads
 
 
 def plan_here(workspace: Workspace) -> None:

@@ -10,12 +10,13 @@ import pytest
 from nnunetv2_semiseg.commands.preprocess import main
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "data"))
-from unlabeled_fixtures import RGB, VOLUME, make_dataset, run_in_this_process
+from threads import use_threads
+from unlabeled_fixtures import RGB, VOLUME, make_dataset
 
 
 @pytest.fixture
 def dataset(request, tmp_path, tmp_path_factory, monkeypatch):
-    run_in_this_process(monkeypatch)
+    use_threads(monkeypatch)
     return make_dataset(getattr(request, "param", RGB), tmp_path, tmp_path_factory, monkeypatch)
 
 

@@ -8,7 +8,8 @@ import torch
 from batchgenerators.dataloading.nondet_multi_threaded_augmenter import NonDetMultiThreadedAugmenter
 from batchgenerators.dataloading.single_threaded_augmenter import SingleThreadedAugmenter
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
-from unlabeled_fixtures import IGNORE, LABELED, RGB, UNLABELED, VOLUME, make_dataset, run_in_this_process
+from threads import use_threads
+from unlabeled_fixtures import IGNORE, LABELED, RGB, UNLABELED, VOLUME, make_dataset
 from view_settings import views_with
 
 from nnunetv2_semiseg.batch import SemiSegBatch
@@ -24,7 +25,7 @@ CHANNELS = {RGB: 3, IGNORE: 1, VOLUME: 2}
 
 @pytest.fixture
 def dataset(request, tmp_path, tmp_path_factory, monkeypatch):
-    run_in_this_process(monkeypatch)
+    use_threads(monkeypatch)
     dataset = make_dataset(getattr(request, "param", RGB), tmp_path, tmp_path_factory, monkeypatch)
     monkeypatch.setenv("nnUNet_n_proc_DA", "0")
     return dataset

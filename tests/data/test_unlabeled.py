@@ -7,7 +7,8 @@ import shutil
 import numpy as np
 import pytest
 from nnunetv2.training.dataloading.nnunet_dataset import infer_dataset_class, nnUNetDatasetBlosc2
-from unlabeled_fixtures import IGNORE, RGB, UNLABELED, VOLUME, make_dataset, run_in_this_process
+from threads import use_threads
+from unlabeled_fixtures import IGNORE, RGB, UNLABELED, VOLUME, make_dataset
 
 from nnunetv2_semiseg.data.unlabeled_store import UnlabeledStore
 
@@ -16,7 +17,7 @@ NAMES = [f"{case}{suffix}" for case in UNLABELED for suffix in (".b2nd", ".pkl",
 
 @pytest.fixture
 def dataset(request, tmp_path, tmp_path_factory, monkeypatch):
-    run_in_this_process(monkeypatch)
+    use_threads(monkeypatch)
     return make_dataset(getattr(request, "param", RGB), tmp_path, tmp_path_factory, monkeypatch)
 
 

@@ -11,14 +11,15 @@ import pytest
 import SimpleITK as sitk
 import tifffile
 from skimage import io
-from unlabeled_fixtures import RGB, VOLUME, make_dataset, run_in_this_process
+from threads import use_threads
+from unlabeled_fixtures import RGB, VOLUME, make_dataset
 
 from nnunetv2_semiseg.data.unlabeled_images import naming
 
 
 @pytest.fixture
 def dataset(request, tmp_path, tmp_path_factory, monkeypatch):
-    run_in_this_process(monkeypatch)
+    use_threads(monkeypatch)
     return make_dataset(getattr(request, "param", RGB), tmp_path, tmp_path_factory, monkeypatch)
 
 

@@ -14,7 +14,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from nnunetv2.training.dataloading.nnunet_dataset import nnUNetDatasetBlosc2
-from unlabeled_fixtures import RGB, UNLABELED, make_dataset, run_in_this_process
+from threads import use_threads
+from unlabeled_fixtures import RGB, UNLABELED, make_dataset
 
 from nnunetv2_semiseg.data import unlabeled
 
@@ -144,7 +145,7 @@ def test_killed_worker_raises(dataset):
 
 
 def test_lock_of_a_dead_process_is_no_obstacle(dataset, monkeypatch):
-    run_in_this_process(monkeypatch)
+    use_threads(monkeypatch)
     dataset.folder.with_name(dataset.folder.name + ".lock").write_text("12345")
     dataset.preprocess()
     assert not any("waiting" in line for line in dataset.log)
@@ -152,7 +153,7 @@ def test_lock_of_a_dead_process_is_no_obstacle(dataset, monkeypatch):
 
 
 def test_waiting_says_so(dataset, monkeypatch):
-    run_in_this_process(monkeypatch)
+    use_threads(monkeypatch)
     with dataset.folder.with_name(dataset.folder.name + ".lock").open("w") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
         threading.Timer(1.0, lambda: fcntl.flock(held, fcntl.LOCK_UN)).start()
@@ -162,7 +163,7 @@ def test_waiting_says_so(dataset, monkeypatch):
 
 
 def test_full_disk_is_no_bad_image(dataset, monkeypatch):
-    run_in_this_process(monkeypatch)
+    use_threads(monkeypatch)
 
     def full(task):
         raise OSError(28, "No space left on device")

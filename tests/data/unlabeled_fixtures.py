@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,6 +14,7 @@ import SimpleITK as sitk
 from nnunetv2.experiment_planning import plan_and_preprocess_api as api
 from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 from skimage import io
+from threads import use_threads
 
 from nnunetv2_semiseg.data import unlabeled
 
@@ -104,13 +104,6 @@ def make_dataset(name: str, tmp_path: Path, factory: pytest.TempPathFactory, mon
     return dataset
 
 
-def run_in_this_process(monkeypatch) -> None:
-    """Preprocess in threads: starting processes takes most of the time."""
-    monkeypatch.setattr(
-        unlabeled, "ProcessPoolExecutor", lambda workers, mp_context, initializer: ThreadPoolExecutor(workers)
-    )
-
-
 def write_image(folder: Path, case: str, name: str, rng: np.random.Generator) -> list[Path]:
     folder.mkdir(parents=True, exist_ok=True)
     if name == VOLUME:
@@ -168,10 +161,12 @@ def _planned(name: str, root: Path, monkeypatch) -> Path:
     _set_paths(root, monkeypatch)
     monkeypatch.delenv("nnUNet_n_proc_DA", raising=False)  # planning crashes where it is 0
     number = int(name[7:10])
-    api.extract_fingerprints([number], num_processes=2, verbose=False, show_progress_bar=False)
-    api.plan_experiments([number], gpu_memory_target_in_gb=1)
     configurations = ("2d", "3d_fullres") if name == VOLUME else ("2d",)
-    api.preprocess([number], configurations=configurations, num_processes=[2], show_progress_bar=False)
+    with monkeypatch.context() as patch:
+        use_threads(patch)
+        api.extract_fingerprints([number], num_processes=1, verbose=False, show_progress_bar=False)
+        api.plan_experiments([number], gpu_memory_target_in_gb=1)
+        api.preprocess([number], configurations=configurations, num_processes=[1], show_progress_bar=False)
     splits = [{"train": LABELED[:3], "val": LABELED[3:]}]
     (root / "preprocessed" / name / "splits_final.json").write_text(json.dumps(splits))
     return root

@@ -1,0 +1,19 @@
+"""Work of background processes, nnU-Net's and ours, done in threads."""
+
+from __future__ import annotations
+
+import multiprocessing
+from concurrent.futures import ThreadPoolExecutor
+from multiprocessing.pool import ThreadPool
+
+import pytest
+
+
+def use_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Threads instead of spawned processes, each of which would import torch for seconds."""
+    from nnunetv2_semiseg.data import unlabeled
+
+    monkeypatch.setattr(multiprocessing.get_context("spawn"), "Pool", ThreadPool, raising=False)
+    monkeypatch.setattr(
+        unlabeled, "ProcessPoolExecutor", lambda workers, mp_context, initializer: ThreadPoolExecutor(workers)
+    )
