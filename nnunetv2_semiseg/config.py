@@ -82,7 +82,7 @@ class TrainingConfig:
     )
     precision: Precision = Field(
         default="nnunet",
-        description="nnunet: mixed float16 on CUDA, else float32; float32; bfloat16: mixed, on any device",
+        description="nnunet: float16 mixed on CUDA, else float32; float32; bfloat16: mixed, 2D only on a CPU",
     )
     views: ViewsConfig = Field(default_factory=ViewsConfig)
 

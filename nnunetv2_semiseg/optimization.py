@@ -30,16 +30,29 @@ def backward_and_step(
         total: Scalar loss.
         optimizers: Each clips the norm of its own parameters' gradient to `GRADIENT_CLIP_NORM`.
         scaler: nnU-Net's gradient scaler on CUDA; an optimizer whose gradient overflowed sits this step out.
+
+    Raises:
+        FloatingPointError: Without a scaler, a gradient is not finite. Its optimizer's weights are as before.
     """
     (total if scaler is None else scaler.scale(total)).backward()
     for optimizer in optimizers:
         if scaler is not None:
             scaler.unscale_(optimizer)
         parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
-        nn.utils.clip_grad_norm_(parameters, GRADIENT_CLIP_NORM)
+        _clip(parameters, may_overflow=scaler is not None)
         if scaler is None:
             optimizer.step()
         else:
             scaler.step(optimizer)
     if scaler is not None:
         scaler.update()
+
+
+def _clip(parameters: list[nn.Parameter], may_overflow: bool) -> None:
+    norm = nn.utils.clip_grad_norm_(parameters, GRADIENT_CLIP_NORM)
+    # one step with it would end all weights as nan, and the training would go on for hours
+    if not may_overflow and not torch.isfinite(norm):
+        raise FloatingPointError(
+            "the gradient is not finite: the training has diverged; lower the learning rate or set "
+            "precision=float32, and go on from the last checkpoint with --c or start again"
+        )

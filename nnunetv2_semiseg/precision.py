@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 import torch
 from nnunetv2.utilities.helpers import dummy_context
+from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 from torch import nn
 
 Precision = Literal["nnunet", "float32", "bfloat16"]
@@ -25,6 +26,29 @@ def training_autocast(device: torch.device, precision: Precision) -> AbstractCon
     if precision == "nnunet" and device.type == "cuda":
         return torch.autocast("cuda", cache_enabled=False)
     return dummy_context()
+
+
+def check_precision(
+    device: torch.device, precision: Precision, plans: dict[str, Any], configuration: str
+) -> None:
+    """Refuse what computes wrongly.
+
+    Args:
+        device: Of the training.
+        precision: As configured.
+        plans: Content of the plans file.
+        configuration: Name of a configuration in it.
+
+    Raises:
+        NotImplementedError: bfloat16 on volumes on a CPU. The gradient of 3D convolutions' weights comes out
+            wrong or not finite there on small grids, seen with torch 2.15; 2D is right.
+    """
+    dimension = len(PlansManager(plans).get_configuration(configuration).patch_size)
+    if precision == "bfloat16" and device.type == "cpu" and dimension == 3:
+        raise NotImplementedError(
+            f"configuration '{configuration}': precision=bfloat16 is not supported for 3D patches on a CPU, "
+            "where torch computes wrong gradients of 3D convolutions; set precision=float32"
+        )
 
 
 def uses_scaler(device: torch.device, precision: Precision) -> bool:

@@ -28,7 +28,7 @@ from nnunetv2_semiseg.methods.resolve import resolve_config
 from nnunetv2_semiseg.networks.ema import unwrapped
 from nnunetv2_semiseg.networks.outputs import set_deep_supervision
 from nnunetv2_semiseg.optimization import backward_and_step, optimizer_like
-from nnunetv2_semiseg.precision import give_float32, training_autocast, uses_scaler
+from nnunetv2_semiseg.precision import check_precision, give_float32, training_autocast, uses_scaler
 from nnunetv2_semiseg.random_state import restore_random_state, seed_everything
 from nnunetv2_semiseg.refusals import refuse_unsupported
 from nnunetv2_semiseg.schedules import Progress
@@ -64,9 +64,10 @@ class nnUNetTrainerSemiSeg(nnUNetTrainer):
         """
         self.resolved = resolve_config(plans, configuration, self.method_class)
         refuse_unsupported(self.method_class, self.resolved.method, plans, configuration, dataset_json)
+        self.precision = self.resolved.training.precision
+        check_precision(device, self.precision, plans, configuration)
         super().__init__(plans, configuration, fold, dataset_json, device)
         set_lengths(self, self.resolved.training)
-        self.precision = self.resolved.training.precision
         if not uses_scaler(self.device, self.precision):
             self.grad_scaler = None
         self._optimizers: list[ScheduledOptimizer] = []

@@ -11,7 +11,7 @@ from nnunetv2_semiseg.config import TrainingConfig, merged_section, parse_config
 from nnunetv2_semiseg.lengths import set_lengths
 from nnunetv2_semiseg.methods.resolve import check_section, training_values
 from nnunetv2_semiseg.optimization import backward_and_step
-from nnunetv2_semiseg.precision import give_float32, training_autocast, uses_scaler
+from nnunetv2_semiseg.precision import check_precision, give_float32, training_autocast, uses_scaler
 from nnunetv2_semiseg.random_state import seed_everything
 
 
@@ -34,15 +34,17 @@ class nnUNetTrainerSupervised(nnUNetTrainer):
         """Set nnU-Net's lengths; the arguments are nnU-Net's.
 
         Raises:
+            NotImplementedError: The precision is not for these patches on this device.
             ValueError: The plans hold an unknown or impossible hyper-parameter.
         """
         check_section(plans, configuration)
         values = training_values(merged_section(plans, configuration))
         training = parse_config(TrainingConfig, values, f"configuration '{configuration}'")
+        self.precision = training.precision
+        check_precision(device, self.precision, plans, configuration)
         super().__init__(plans, configuration, fold, dataset_json, device)
         set_lengths(self, training)
         self.seed, self.labeled_batch_size = training.seed, training.labeled_batch_size
-        self.precision = training.precision
         if not uses_scaler(self.device, self.precision):
             self.grad_scaler = None
 

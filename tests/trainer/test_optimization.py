@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 
 import pytest
 import torch
@@ -88,3 +89,11 @@ def test_an_optimizer_like_another_has_its_constants(optimizer: torch.optim.Opti
     assert type(other) is type(optimizer)
     assert other.defaults == optimizer.defaults
     assert other.param_groups[0]["params"] == [parameter]
+
+
+def test_a_gradient_that_is_not_finite_stops_a_training_before_it_spoils_the_weights() -> None:
+    pair = TwoNetworks()
+    before = pair.weights()
+    with pytest.raises(FloatingPointError, match=r"diverged.* precision=float32.* --c"):
+        backward_and_step(pair.loss() * math.nan, pair.optimizers, None)
+    assert all(torch.equal(old, new) for old, new in zip(before, pair.weights(), strict=True))

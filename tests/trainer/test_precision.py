@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import nn
 
+from nnunetv2_semiseg.methods.fixmatch import nnUNetTrainerFixMatch
 from nnunetv2_semiseg.methods.supervised import nnUNetTrainerSupervised
 from nnunetv2_semiseg.methods.synfoc_trainers import nnUNetTrainerSynFoC
 from nnunetv2_semiseg.networks.fused import FusedOutput
@@ -94,3 +95,17 @@ def test_the_yardstick_takes_nnunets_step_in_the_configured_precision(
     else:
         assert loss != loss_before
         assert loss == pytest.approx(loss_before, rel=0.02)
+
+
+@pytest.mark.parametrize("kind", [nnUNetTrainerSupervised, nnUNetTrainerFixMatch])
+def test_volumes_in_bfloat16_on_a_cpu_are_refused(workspace: Workspace, kind: type[Any]) -> None:
+    plans = {**workspace.read_plans(), "continue_training": False}
+    volumes = {
+        "inherits_from": "2d_small",
+        "patch_size": [16, 16, 16],
+        "semiseg": {"precision": "bfloat16"},
+    }
+    plans["configurations"]["3d_half"] = volumes
+    with pytest.raises(NotImplementedError, match=r"'3d_half': .*3D patches on a CPU.*precision=float32"):
+        kind(plans, "3d_half", 0, workspace.dataset_json, CPU)
+    assert not workspace.model(kind.__name__, "3d_half").exists()
