@@ -109,3 +109,21 @@ def test_volumes_in_bfloat16_on_a_cpu_are_refused(workspace: Workspace, kind: ty
     with pytest.raises(NotImplementedError, match=r"'3d_half': .*3D patches on a CPU.*precision=float32"):
         kind(plans, "3d_half", 0, workspace.dataset_json, CPU)
     assert not workspace.model(kind.__name__, "3d_half").exists()
+
+
+@pytest.mark.parametrize("size", [(2, 2), (3, 5), (8, 8), (32, 32)])
+@pytest.mark.parametrize(("inputs", "outputs", "stride"), [(16, 16, 1), (64, 128, 2), (256, 256, 1)])
+def test_gradients_of_planar_convolutions_are_right_in_bfloat16(
+    size: tuple[int, int], inputs: int, outputs: int, stride: int
+) -> None:
+    """As they are not in 3D, which is refused for it."""
+    torch.manual_seed(0)
+    layer = nn.Conv2d(inputs, outputs, 3, stride, 1)
+    images = torch.randn(4, inputs, *size, requires_grad=True)
+    upstream = torch.randn_like(layer(images))
+    exact = torch.autograd.grad(layer(images), (images, layer.weight), upstream)
+    with training_autocast(CPU, "bfloat16"):
+        half = layer(images)
+    mixed = torch.autograd.grad(half, (images, layer.weight), upstream.bfloat16())
+    for gradient, expected in zip(mixed, exact, strict=True):
+        assert float((gradient - expected).norm()) < 0.02 * float(expected.norm())
