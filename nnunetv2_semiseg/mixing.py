@@ -76,7 +76,6 @@ def check_cubes(shape: tuple[int, ...], side: float | tuple[float, float]) -> tu
     return low, high
 
 
-@torch.no_grad()
 def draw_pairs(count: int) -> tuple[torch.Tensor, torch.Tensor]:
     """Samples two by two in random order, from torch's global CPU stream.
 
@@ -91,6 +90,7 @@ def draw_pairs(count: int) -> tuple[torch.Tensor, torch.Tensor]:
     return order[:pairs], order[-pairs:]
 
 
+@torch.no_grad()
 def uncertain_regions(
     probabilities: torch.Tensor, cells: int = 4, count: int = 5, most: bool = True
 ) -> torch.Tensor:
