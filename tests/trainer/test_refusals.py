@@ -59,6 +59,8 @@ def test_several_gpus(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> 
     [
         ({"epoch": 3}, r"configuration '2d_tiny', semiseg: unknown key 'epoch'; valid keys are epochs"),
         ({"synfoc": {"threshold": 2}}, r"threshold = 2: .*less than 1"),
+        ({"labeled_batch_size": 0}, r"labeled_batch_size = 0: .*greater than or equal to 1"),
+        ({"unlabeled_batch_size": 0}, r"unlabeled_batch_size = 0: .*greater than or equal to 1"),
     ],
 )
 def test_wrong_hyper_parameters(workspace: Workspace, section: dict[str, Any], message: str) -> None:
