@@ -20,7 +20,7 @@ alone and means "not annotated" for all others. Unlabeled cases are not in it.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -75,22 +75,6 @@ class TaskTable:
                 f"{self.file}: case '{case}' has no task; name its tasks in '{CASE_TASKS}' or remove the case"
             )
         return tasks
-
-    def check_labeled(self, cases: Collection[str]) -> None:
-        """Check that the labeled cases and the tasks cover each other.
-
-        Args:
-            cases: Names of all labeled cases.
-
-        Raises:
-            ValueError: A case has no task, or a task has no labeled case.
-        """
-        trained = {task for case in sorted(cases) for task in self.of_case(case)}
-        for task in self.tasks:
-            if task not in trained:
-                raise ValueError(
-                    f"{self.file}: task '{task.name}' has no labeled case; add one or merge without it"
-                )
 
     def limited_to(self, names: Sequence[str]) -> TaskTable:
         """Some of the tasks alone, with the labels 1, 2, ... in the given order, and their cases.

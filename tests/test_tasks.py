@@ -108,15 +108,6 @@ def test_a_case_without_a_task_is_named():
     table = read_tasks(CONTENT, FILE)
     with pytest.raises(ValueError, match=r"dataset\.json: case 'c' has no task"):
         table.of_case("c")
-    with pytest.raises(ValueError, match="case 'c' has no task"):
-        table.check_labeled(["a", "b", "c"])
-
-
-def test_a_task_without_a_labeled_case_is_named():
-    table = read_tasks(CONTENT, FILE)
-    table.check_labeled(["b"])
-    with pytest.raises(ValueError, match="task 'spleen' has no labeled case"):
-        table.check_labeled(["a"])
 
 
 def test_some_of_the_tasks():
