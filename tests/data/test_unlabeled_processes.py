@@ -53,7 +53,8 @@ def dataset(tmp_path, tmp_path_factory, monkeypatch):
 def start(dataset, tmp_path) -> subprocess.Popen:
     program = tmp_path / "preprocess_slowly.py"
     program.write_text(PROGRAM)
-    environment = {**os.environ, "PYTHONPATH": os.fspath(Path(__file__).parent)}
+    folders = [os.fspath(Path(__file__).parents[above]) for above in (0, 1)]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(folders)}
     command = [sys.executable, str(program), str(dataset.root)]
     return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
 

@@ -39,8 +39,8 @@ def predict(workspace: Workspace, trainer: str, output: Path) -> dict[str, NDArr
     """Predict the test images; probabilities by case."""
     images = ("-i", workspace.raw / "imagesTs", "-o", output)
     model = ("-d", 500, "-c", CONFIGURATION, "-f", 0, "-tr", trainer, "-device", "cpu")
-    workers = ("-npp", 1, "-nps", 1)
-    workspace.run("nnUNetv2_predict", *images, *model, *workers, "--save_probabilities")
+    # no background processes, each of which would import torch for seconds
+    workspace.run("nnUNetv2_predict", *images, *model, "-npp", 0, "-nps", 0, "--save_probabilities")
     found = {file.stem: np.load(file)["probabilities"] for file in output.glob("*.npz")}
     assert sorted(found) == ["A_0006", "B_0006"]
     assert {file.stem for file in output.glob("*.png")} == set(found)

@@ -104,6 +104,7 @@ class Constant(nn.Module):
 def validated(logits: torch.Tensor, target: torch.Tensor, cases: list[str]) -> dict[str, Any]:
     trainer: Any = object.__new__(nnUNetTrainerVerSemi)
     trainer.table, trainer.device, trainer.network = TABLE, torch.device("cpu"), Constant(logits)
+    trainer.precision = "nnunet"
     return dict(trainer.validation_step({"data": torch.zeros(1), "target": target, "keys": cases}))
 
 
