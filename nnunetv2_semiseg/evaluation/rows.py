@@ -23,7 +23,8 @@ the reference has overlap 0 and no distance; one that is in neither counts for n
 DIFFERENCES = """\
 Mean of the paired differences to {baseline}, its {confidence:g} % interval (percentile bootstrap, {resamples}
 resamples of cases, seed {seed}), p-value of Wilcoxon's signed-rank test (two-sided, not corrected for the
-number of comparisons), and the number of pairs. More is better for Dice and Jaccard, less for HD95 and ASD."""
+number of comparisons), and the number of pairs. More is better for Dice and Jaccard, less for HD95 and
+ASD."""
 
 CLASS, MODEL, DOMAIN = "class", "model", "domain"
 """Headers of the columns of names."""
@@ -31,7 +32,7 @@ CLASS, MODEL, DOMAIN = "class", "model", "domain"
 
 @dataclass(frozen=True)
 class Table:
-    """Cells of text, with nothing escaped.
+    """Cells of text, with nothing escaped; a line break is one where there is place for it.
 
     Attributes:
         header: Titles of the columns.
@@ -131,4 +132,4 @@ def _difference(entry: Comparison, measure: Measure) -> str:
     low, high = (number(value, measure, "+") for value in (entry.low, entry.high))
     p_value = UNDEFINED if math.isnan(entry.p_value) else f"{entry.p_value:.2g}"
     interval = UNDEFINED if math.isnan(entry.low) else f"{low} to {high}"
-    return f"{number(entry.difference, measure, '+')} [{interval}], p = {p_value} (n = {entry.pairs})"
+    return f"{number(entry.difference, measure, '+')} [{interval}],\np = {p_value} (n = {entry.pairs})"

@@ -9,9 +9,9 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from nnunetv2_semiseg.evaluation.measures import MEASURES, Measure
-from nnunetv2_semiseg.evaluation.page.drawing import WIDTH, new_figure, page_style, vector_uri
+from nnunetv2_semiseg.evaluation.page.drawing import WIDTH, new_figure, page_style, vector
 from nnunetv2_semiseg.evaluation.page.looks import Look, plot_name
-from nnunetv2_semiseg.evaluation.page.markup import figure, paragraph, text
+from nnunetv2_semiseg.evaluation.page.markup import figure, model_mark, paragraph, text
 from nnunetv2_semiseg.evaluation.report import Report
 from nnunetv2_semiseg.evaluation.rows import unit
 
@@ -26,8 +26,8 @@ FEW = 100
 
 EXPLAINED = (
     "A box reaches from the lower to the upper quartile, the line in it is the median, whiskers reach to the "
-    "farthest case within 1.5 box lengths. Points are cases; their sideways place means nothing. Cases without "
-    "a value are not shown: n is the number of those that have one, in the order of the models."
+    "farthest case within 1.5 box lengths. Points are cases; their sideways place means nothing. Cases "
+    "without a value are not shown: n is the number of those that have one, in the order of the models."
 )
 
 
@@ -42,14 +42,16 @@ def _of_class(report: Report, label: str, looks: Mapping[str, Look]) -> str:
     boxes = len(report.domains) * len(report.models)
     rows, columns = (1, 2) if boxes <= NARROW else (2, 1)
     with page_style():
-        drawn = new_figure(WIDTH, 3.1 * rows)
-        for axis, measure in zip(drawn.subplots(rows, columns).flat, measures, strict=True):
+        sheet = new_figure(WIDTH, 3.1 * rows)
+        for axis, measure in zip(sheet.subplots(rows, columns).flat, measures, strict=True):
             _draw(axis, report, label, measure, looks)
-        source = vector_uri(drawn)
+        picture = vector(sheet)
     names = " and ".join(measure.title for measure in measures)
     domains = ", ".join(report.domains)
     description = f"Box plots of {names} of {label} by model in the domains {domains}"
-    return figure(source, description, f"<strong>{text(label)}</strong>: {names} by domain and model")
+    marks = ", ".join(model_mark(model, look) for model, look in looks.items())
+    caption = f"<strong>{text(label)}</strong>: {names} by domain, from left to right {marks}"
+    return figure(picture, description, caption)
 
 
 def _draw(axis: Axes, report: Report, label: str, measure: Measure, looks: Mapping[str, Look]) -> None:

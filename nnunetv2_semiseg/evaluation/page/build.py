@@ -13,7 +13,7 @@ from nnunetv2_semiseg.evaluation.measures import MEASURES
 from nnunetv2_semiseg.evaluation.page.boxes import box_plots
 from nnunetv2_semiseg.evaluation.page.curves import training_curves
 from nnunetv2_semiseg.evaluation.page.looks import Look, looks_of
-from nnunetv2_semiseg.evaluation.page.markup import model_mark, paragraph, section, table, text
+from nnunetv2_semiseg.evaluation.page.markup import model_mark, paragraph, section, table, text, truth_mark
 from nnunetv2_semiseg.evaluation.page.pictures import case_pictures
 from nnunetv2_semiseg.evaluation.page.scatter import scatter_plots
 from nnunetv2_semiseg.evaluation.page.style import CSS
@@ -31,6 +31,8 @@ from nnunetv2_semiseg.evaluation.rows import (
 
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 """Lets a browser fetch nothing, whatever a name might smuggle in."""
+
+FOOTER = f"Written by nnUNetv2_semiseg_evaluate {__version__}. Unrounded numbers: report.json, scores.csv."
 
 
 @dataclass(frozen=True)
@@ -84,7 +86,7 @@ def _document(title: str, body: str) -> str:
 {CSS}</style>
 </head>
 <body>
-{body}<footer>Written by nnUNetv2_semiseg_evaluate {text(__version__)}. Unrounded numbers: report.json, scores.csv.</footer>
+{body}<footer>{FOOTER}</footer>
 </body>
 </html>
 """
@@ -99,13 +101,15 @@ def _head(report: Report, looks: Mapping[str, Look]) -> str:
         f"{_counted(len(report.classes), 'class', 'classes')}: {', '.join(report.classes)}",
         _counted(len(report.models), "model", "models"),
     ]
+    marks = [(truth_mark(), report.reference)]
+    marks += [(model_mark(name, looks[name]), folder) for name, folder in report.models.items()]
     rows = "".join(
-        f'<tr><td>{model_mark(name, looks[name])}</td><td class="path">{text(folder)}</td></tr>\n'
-        for name, folder in report.models.items()
+        f'<tr><td>{mark}</td><td class="path">{text(folder)}</td></tr>\n' for mark, folder in marks
     )
-    key = f'<div class="wide"><table>\n<tr><th scope="col">model</th><th scope="col">predictions</th></tr>\n{rows}</table></div>\n'
+    header = '<tr><th scope="col">model</th><th scope="col">label maps</th></tr>'
+    key = f'<div class="wide"><table>\n{header}\n{rows}</table></div>\n'
     parts = [f"<h1>{text(report.dataset)}</h1>\n", paragraph("; ".join(facts) + ".")]
-    parts += [key, paragraph(f"True label maps: {report.reference}")]
+    parts.append(key)
     if report.left_out:
         missing = ", ".join(report.left_out)
         parts.append(paragraph(f"Not measured, as not all folders have them: {missing}", "missing"))

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from matplotlib.axes import Axes
 
 from nnunetv2_semiseg.evaluation.classes import LabelClass
-from nnunetv2_semiseg.evaluation.page.drawing import WIDTH, new_figure, page_style, pixel_uri
+from nnunetv2_semiseg.evaluation.page.drawing import WIDTH, Drawn, new_figure, page_style, pixels
 from nnunetv2_semiseg.evaluation.page.looks import LINES, TRUTH_COLOR, Look, plot_name
 from nnunetv2_semiseg.evaluation.page.scenes import Plane
 
@@ -22,12 +22,18 @@ HEIGHTS = (0.4, 1.5)
 
 TITLE_HEIGHT = 0.3
 
-RIM, LINE = 2.6, 1.3
-"""Widths of the black rim, which any image lets see, and of the line in it."""
+RIM, LINE = 2.6, 1.5
+"""Widths of the rim, which lets the line be seen on any image, and of the line in it."""
+
+DASHES = {"-": (), "--": (5.0, 3.0), ":": (1.5, 2.0), "-.": (5.0, 2.0, 1.5, 2.0)}
+"""Lengths of lines and gaps, in points."""
+
+TRUTH_RIM, MODEL_RIM = "black", "white"
+"""The truth is bright, models are dark."""
 
 
-def case_picture(planes: Sequence[Plane], classes: Sequence[LabelClass], looks: Mapping[str, Look]) -> str:
-    """A data URI.
+def case_picture(planes: Sequence[Plane], classes: Sequence[LabelClass], looks: Mapping[str, Look]) -> Drawn:
+    """A picture for the page.
 
     Args:
         planes: One: panels stand side by side; several: a column for each, a row for each model.
@@ -45,7 +51,7 @@ def case_picture(planes: Sequence[Plane], classes: Sequence[LabelClass], looks: 
             axis.set_axis_off()
         for axis, (plane, index) in zip(axes, panels, strict=False):
             _panel(axis, plane, index, classes, looks)
-        return pixel_uri(figure)
+        return pixels(figure)
 
 
 def class_lines(classes: Sequence[LabelClass]) -> list[str]:
@@ -63,22 +69,25 @@ def _panel(
     else:
         model, look = list(looks.items())[index - 1]
         axis.set_title(plot_name(model), color=look.color, fontweight="bold")
-        for labels, color in ((plane.labels[0], TRUTH_COLOR), (plane.labels[index], look.color)):
-            for entry, line in zip(classes, class_lines(classes), strict=True):
-                _outline(axis, entry.mask(labels), color, line)
+        for entry, line in zip(classes, class_lines(classes), strict=True):
+            _outline(axis, entry.mask(plane.labels[0]), (TRUTH_RIM, TRUTH_COLOR), line)
+            _outline(axis, entry.mask(plane.labels[index]), (MODEL_RIM, look.color), line)
     rows, columns = plane.window
     axis.set_xlim(columns.start - 0.5, columns.stop - 0.5)
     axis.set_ylim(rows.stop - 0.5, rows.start - 0.5)
 
 
-def _outline(axis: Axes, mask: npt.NDArray[np.bool_], color: str, line: str) -> None:
+def _outline(axis: Axes, mask: npt.NDArray[np.bool_], colors: tuple[str, str], line: str) -> None:
+    """A contour; the colors are those of the rim and of the line."""
     if not mask.any():
         return
     # a frame of background closes outlines at the image's edge, and gives a line of pixels an area
     framed = np.pad(mask, 1).astype(np.float32)
     y, x = (np.arange(-1, length + 1) for length in mask.shape)
-    axis.contour(x, y, framed, levels=[0.5], colors="black", linewidths=RIM)
-    axis.contour(x, y, framed, levels=[0.5], colors=color, linewidths=LINE, linestyles=line)
+    for color, width in zip(colors, (RIM, LINE), strict=True):
+        # matplotlib counts dashes in widths of the line
+        dashes = (0, tuple(length / width for length in DASHES[line])) if DASHES[line] else "-"
+        axis.contour(x, y, framed, levels=[0.5], colors=color, linewidths=width, linestyles=[dashes])
 
 
 def _height(planes: Sequence[Plane]) -> float:

@@ -9,13 +9,16 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from nnunetv2_semiseg.evaluation.page.drawing import WIDTH, new_figure, page_style, vector_uri
+from nnunetv2_semiseg.evaluation.page.drawing import WIDTH, new_figure, page_style, vector
 from nnunetv2_semiseg.evaluation.page.looks import Look, plot_name
 from nnunetv2_semiseg.evaluation.page.markup import figure, model_mark, paragraph, text
 from nnunetv2_semiseg.evaluation.page.training import FoldHistory
 from nnunetv2_semiseg.training_log import LOSS, MEASURE, RATE
 
 COLUMNS = 3
+
+LONGEST_TITLE = 48
+"""Letters that have place above a plot."""
 
 USUAL = {
     "train_losses": "training loss, all terms",
@@ -25,7 +28,7 @@ USUAL = {
 """nnU-Net's own values that are shown, with titles."""
 
 TITLES = {
-    "alpha": "α",
+    "alpha": "α",  # noqa: RUF001, as the papers write it
     "confident_share": "share of confident pixels",
     "foundation_confident_share": "share of confident pixels (foundation)",
     "certain_share": "share of certain pixels",
@@ -48,8 +51,8 @@ GROUPS = (
 """Titles of figures and prefixes of their keys."""
 
 EXPLAINED = (
-    "Mean of each epoch, as nnU-Net's logger and this package's log have it. Losses of different methods have "
-    "different terms: their height is not to be compared. Several folds of a model are several lines."
+    "Mean of each epoch, as nnU-Net's logger and this package's log have it. Losses of different methods "
+    "have different terms: their height is not to be compared. Several folds of a model are several lines."
 )
 
 
@@ -78,21 +81,25 @@ def _group(
     keys = _keys(prefix, trainings)
     if not keys:
         return ""
-    columns = min(COLUMNS, len(keys))
-    rows = math.ceil(len(keys) / columns)
+    rows = math.ceil(len(keys) / COLUMNS)
+    having = {
+        model: folds
+        for model, folds in trainings.items()
+        if any(key in fold.values for key in keys for fold in folds)
+    }
     with page_style():
-        drawn = new_figure(WIDTH * columns / COLUMNS, 2.4 * rows + 0.3)
-        axes = list(drawn.subplots(rows, columns, squeeze=False).flat)
+        sheet = new_figure(WIDTH, 2.5 * rows + 0.3)
+        axes = list(sheet.subplots(rows, COLUMNS, squeeze=False).flat)
         for axis in axes[len(keys) :]:
             axis.remove()
         for axis, key in zip(axes, keys, strict=False):
             _draw(axis, key, trainings, looks)
-            axis.set_title(plot_name(_title(key)) if key not in USUAL else USUAL[key])
+            axis.set_title(plot_name(_title(key), LONGEST_TITLE))
             axis.set_yscale("log" if prefix == RATE else "linear")
-        drawn.legend(handles=_legend(trainings, looks), loc="outside lower center", ncols=3, frameon=False)
-        source = vector_uri(drawn)
+        sheet.legend(handles=_legend(having, looks), loc="outside lower left", ncols=3, frameon=False)
+        picture = vector(sheet)
     titles = ", ".join(map(_title, keys))
-    return figure(source, f"{title} by epoch: {titles}", f"<strong>{text(title)}</strong> by epoch")
+    return figure(picture, f"{title} by epoch: {titles}", f"<strong>{text(title)}</strong> by epoch")
 
 
 def _keys(prefix: str, trainings: Mapping[str, Sequence[FoldHistory]]) -> list[str]:
@@ -135,6 +142,8 @@ def _title(key: str) -> str:
     for prefix in (LOSS, MEASURE, RATE):
         if key.startswith(prefix):
             name = key.removeprefix(prefix)
+            if prefix == RATE:
+                return f"learning rate of {name}"
             return TITLES.get(name, name.replace("_", " "))
     return USUAL[key]
 

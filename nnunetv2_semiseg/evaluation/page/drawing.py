@@ -7,14 +7,18 @@ import io
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import matplotlib
 import matplotlib.style
 from matplotlib.figure import Figure
 
-WIDTH = 10.5
+WIDTH = 11.5
 """Inches of a figure as wide as the page."""
+
+PIXELS_OF_PAGE = 96
+"""Of an inch, by the definition of CSS."""
 
 SETTINGS: dict[str, Any] = {
     "font.size": 9,
@@ -27,8 +31,21 @@ SETTINGS: dict[str, Any] = {
     "svg.hashsalt": "nnunetv2_semiseg",  # otherwise names in the file are drawn at random
 }
 
-PIXELS = 110
-"""Of an inch in pictures."""
+PIXELS = 150
+"""Of an inch in pictures: more than the page has, for paper and for fine screens."""
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A figure for the page.
+
+    Attributes:
+        uri: Its data URI.
+        width: In pixels of the page.
+    """
+
+    uri: str
+    width: int
 
 
 @contextmanager
@@ -45,17 +62,18 @@ def new_figure(width: float, height: float) -> Figure:
     return Figure(figsize=(width, height), layout="constrained")
 
 
-def vector_uri(figure: Figure) -> str:
+def vector(figure: Figure) -> Drawn:
     """A plot, sharp in print."""
-    return _uri(figure, "image/svg+xml", format="svg", metadata={"Date": None})
+    return _drawn(figure, "image/svg+xml", format="svg", metadata={"Date": None})
 
 
-def pixel_uri(figure: Figure) -> str:
+def pixels(figure: Figure) -> Drawn:
     """A picture of pixels."""
-    return _uri(figure, "image/png", format="png", dpi=PIXELS, metadata={"Software": None})
+    return _drawn(figure, "image/png", format="png", dpi=PIXELS, metadata={"Software": None})
 
 
-def _uri(figure: Figure, kind: str, **options: Any) -> str:
+def _drawn(figure: Figure, kind: str, **options: Any) -> Drawn:
     file = io.BytesIO()
     figure.savefig(file, **options)
-    return f"data:{kind};base64,{base64.b64encode(file.getvalue()).decode('ascii')}"
+    uri = f"data:{kind};base64,{base64.b64encode(file.getvalue()).decode('ascii')}"
+    return Drawn(uri, round(PIXELS_OF_PAGE * figure.get_figwidth()))

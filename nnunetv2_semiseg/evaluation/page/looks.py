@@ -13,8 +13,8 @@ MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">")
 
 LINES = ("-", "--", ":", "-.")
 
-TRUTH_COLOR = "#ffffff"
-"""With a black rim, so that it is seen on any image and is no model's."""
+TRUTH_COLOR = "#f0e442"
+"""The yellow that is no model's; on images it is seen well, and a black rim helps on white ones."""
 
 LONGEST_NAME = 26
 """Letters of a name that a plot has place for; the key of the page has all of them."""
@@ -47,9 +47,9 @@ def looks_of(models: Iterable[str]) -> dict[str, Look]:
     }
 
 
-def plot_name(name: str) -> str:
+def plot_name(name: str, longest: int = LONGEST_NAME) -> str:
     """A name as text of a plot: long ones lose their middle, and a dollar begins no formula."""
-    if len(name) > LONGEST_NAME:
-        half = (LONGEST_NAME - 1) // 2
+    if len(name) > longest:
+        half = (longest - 1) // 2
         name = f"{name[:half]}…{name[-half:]}"
     return name.replace("$", r"\$")

@@ -6,7 +6,8 @@ import html
 import re
 from collections.abc import Mapping
 
-from nnunetv2_semiseg.evaluation.page.looks import Look
+from nnunetv2_semiseg.evaluation.page.drawing import Drawn
+from nnunetv2_semiseg.evaluation.page.looks import TRUTH_COLOR, Look
 from nnunetv2_semiseg.evaluation.rows import MODEL, Table
 
 SWATCHES: Mapping[str, str] = {
@@ -37,6 +38,12 @@ def model_mark(name: str, look: Look) -> str:
     return f'<span class="model">{shape}{text(name)}</span>'
 
 
+def truth_mark() -> str:
+    """The word for the true label maps, with the color of their contours."""
+    line = f'<svg class="mark" viewBox="0 0 12 12" fill="{TRUTH_COLOR}">'
+    return f'<span class="model">{line}<path stroke="#000" d="M0,4H12V8H0Z"/></svg>truth</span>'
+
+
 def table(content: Table, looks: Mapping[str, Look], notes: Mapping[str, str] | None = None) -> str:
     """A table in a frame that scrolls where the window is narrow.
 
@@ -47,7 +54,10 @@ def table(content: Table, looks: Mapping[str, Look], notes: Mapping[str, str] | 
     """
     header = "".join(f'<th scope="col">{_header(title, notes or {})}</th>' for title in content.header)
     column = content.header.index(MODEL) if MODEL in content.header else None
-    rows = "".join(f"<tr>{_cells(row, column, looks)}</tr>\n" for row in content.rows)
+    rows = "".join(
+        f"<tr{_start(content, index)}>{_cells(row, column, looks)}</tr>\n"
+        for index, row in enumerate(content.rows)
+    )
     return f'<div class="wide"><table>\n<tr>{header}</tr>\n{rows}</table></div>\n'
 
 
@@ -62,20 +72,26 @@ def paragraph(value: str, kind: str = "") -> str:
     return f"{start}{text(value)}</p>\n"
 
 
-def figure(source: str, description: str, caption: str) -> str:
+def figure(drawn: Drawn, description: str, caption: str) -> str:
     """A picture with a caption.
 
     Args:
-        source: A data URI.
+        drawn: The picture.
         description: Text for those who don't see the picture; it is escaped.
         caption: HTML; `text` escapes what a user named.
     """
-    image = f'<img src="{source}" alt="{text(description)}">'
+    image = f'<img src="{drawn.uri}" width="{drawn.width}" alt="{text(description)}">'
     return f"<figure>{image}\n<figcaption>{caption}</figcaption></figure>\n"
 
 
 def _header(title: str, notes: Mapping[str, str]) -> str:
     return text(title) + (f"<br><small>{text(notes[title])}</small>" if title in notes else "")
+
+
+def _start(content: Table, index: int) -> str:
+    """Marks a row whose first column has another name than the row above."""
+    changed = index > 0 and content.rows[index][0] != content.rows[index - 1][0]
+    return ' class="first"' if changed else ""
 
 
 def _cells(row: tuple[str, ...], column: int | None, looks: Mapping[str, Look]) -> str:
@@ -85,5 +101,5 @@ def _cells(row: tuple[str, ...], column: int | None, looks: Mapping[str, Look]) 
             cells.append(f"<td>{model_mark(cell, looks[cell])}</td>")
         else:
             kind = ' class="number"' if NUMBERS.match(cell) else ""
-            cells.append(f"<td{kind}>{text(cell)}</td>")
+            cells.append(f"<td{kind}>{text(cell).replace(chr(10), '<br>')}</td>")
     return "".join(cells)

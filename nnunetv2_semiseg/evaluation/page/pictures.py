@@ -20,13 +20,13 @@ from nnunetv2_semiseg.evaluation.rows import number
 LINE_NAMES = {"-": "solid", "--": "dashed", ":": "dotted", "-.": "dash-dotted"}
 
 CHOSEN = (
-    "Of each domain, the cases with the lowest and with the median Dice (mean of classes) of the last model, {}. "
-    "As they are chosen by this model, its worst cases are often less bad for the others."
+    "Of each domain, the cases with the lowest and with the median Dice (mean of classes) of the last "
+    "model, {}. As they are chosen by this model, its worst cases are often less bad for the others."
 )
 
 DRAWN = (
-    "Contours: the truth is white, the model has its color ({lines}). The picture is cut out around all of them; "
-    "of a volume, the slice of each axis with most foreground in all label maps is shown."
+    "Contours: the truth is yellow, the model has its color ({lines}). The picture is cut out around all of "
+    "them; of a volume, the slice of each axis with most foreground in all label maps is shown."
 )
 
 NO_IMAGES = "There are no images to show: {}. Name their folder by -i."

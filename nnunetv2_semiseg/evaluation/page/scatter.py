@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
 
-from nnunetv2_semiseg.evaluation.page.drawing import WIDTH, new_figure, page_style, vector_uri
+from nnunetv2_semiseg.evaluation.page.drawing import WIDTH, new_figure, page_style, vector
 from nnunetv2_semiseg.evaluation.page.looks import Look, plot_name
 from nnunetv2_semiseg.evaluation.page.markup import figure, model_mark, paragraph, text
 from nnunetv2_semiseg.evaluation.report import Report
@@ -19,8 +20,8 @@ DOMAIN_MARKERS = ("x", "+", "1", "2", "3", "4", "|", "_", "*")
 """Of lines, as the filled ones stand for models."""
 
 EXPLAINED = (
-    "Each point is a case, its form the domain. Above the diagonal the model of the upright axis has the higher "
-    "Dice, below it the first model. Cases in which either has no Dice are left out."
+    "Each point is a case, its form the domain. Above the diagonal the model of the upright axis has the "
+    "higher Dice, below it the first model. Cases in which either has no Dice are left out."
 )
 
 
@@ -35,20 +36,20 @@ def _of_model(report: Report, baseline: str, model: str, looks: Mapping[str, Loo
     columns = min(COLUMNS, len(labels))
     rows = math.ceil(len(labels) / columns)
     with page_style():
-        drawn = new_figure(WIDTH * columns / COLUMNS, 3.6 * rows)
-        axes = list(drawn.subplots(rows, columns, squeeze=False).flat)
+        sheet = new_figure(WIDTH * columns / COLUMNS, 3.9 * rows)
+        axes = list(sheet.subplots(rows, columns, squeeze=False).flat)
         for axis in axes[len(labels) :]:
             axis.remove()
         for axis, label in zip(axes, labels, strict=False):
             _draw(axis, report, (baseline, model, label), looks)
-        drawn.legend(handles=_legend(report.domains), loc="outside lower center", ncols=6, frameon=False)
-        source = vector_uri(drawn)
+        sheet.legend(handles=_legend(report.domains), loc="outside lower center", ncols=6, frameon=False)
+        picture = vector(sheet)
     marks = [model_mark(name, looks[name]) for name in (model, baseline)]
     description = f"Dice of {model} over Dice of {baseline}, case by case, for {', '.join(labels)}"
     caption = (
         f"{marks[0]} (upright) against {marks[1]} (to the right): Dice in % of {text(', '.join(labels))}"
     )
-    return figure(source, description, caption)
+    return figure(picture, description, caption)
 
 
 def _draw(axis: Axes, report: Report, names: tuple[str, str, str], looks: Mapping[str, Look]) -> None:
@@ -73,6 +74,8 @@ def _draw(axis: Axes, report: Report, names: tuple[str, str, str], looks: Mappin
     axis.set_title(f"{plot_name(label)} ({len(values) // 2} cases)")
     axis.set_xlabel(plot_name(baseline), color=looks[baseline].color)
     axis.set_ylabel(plot_name(model), color=looks[model].color)
+    for side in (axis.xaxis, axis.yaxis):
+        side.set_major_locator(MaxNLocator(6))
     axis.grid()
 
 

@@ -1,9 +1,9 @@
 """What nnU-Net's logger kept of trainings, from the checkpoints of model folders.
 
 A checkpoint is a zip file, in it a pickle with all but the numbers of tensors. ``torch.load`` with
-``weights_only`` refuses nnU-Net's checkpoints, as their history has numpy scalars; without it a file could run
-any code. Here the pickle alone is read, and of what it names only numpy's scalars are made; all other classes
-and functions become empty objects. So nothing of a file is run, and no weights are read.
+``weights_only`` refuses nnU-Net's checkpoints, as their history has numpy scalars; without it a file could
+run any code. Here the pickle alone is read, and of what it names only numpy's scalars are made; all other
+classes and functions become empty objects. So nothing of a file is run, and no weights are read.
 """
 
 from __future__ import annotations
@@ -22,10 +22,17 @@ import numpy as np
 CHECKPOINTS = ("checkpoint_final.pth", "checkpoint_latest.pth", "checkpoint_best.pth")
 """The first that a fold has counts; the others are of a training that has not ended."""
 
+
+def _encoded(characters: str, encoding: str) -> bytes:
+    """Bytes as `torch.save` writes them: characters of latin1, whatever ``encoding`` says."""
+    return characters.encode("latin1")
+
+
 _SCALAR = np.float32(0).__reduce__()[0]
 _TRUSTED: Mapping[tuple[str, str], Any] = {
     ("collections", "OrderedDict"): OrderedDict,
     ("numpy", "dtype"): np.dtype,
+    ("_codecs", "encode"): _encoded,
     # the name before numpy 2 and the one since
     ("numpy.core.multiarray", "scalar"): _SCALAR,
     ("numpy._core.multiarray", "scalar"): _SCALAR,
@@ -38,7 +45,8 @@ class FoldHistory:
 
     Attributes:
         fold: Name of its folder.
-        values: nnU-Net's and this package's keys of the logger; a number of each epoch, NaN where there is none.
+        values: By nnU-Net's and this package's keys of the logger, a number of each epoch; NaN where there
+            is none.
     """
 
     fold: str
