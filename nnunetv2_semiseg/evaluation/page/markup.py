@@ -24,7 +24,9 @@ SWATCHES: Mapping[str, str] = {
 """matplotlib's markers, drawn in a square of 12."""
 
 NUMBERS = re.compile(r"[-+]?[0-9]|-$|-\s")
-"""How the text of a cell begins that stands on the right."""
+"""How the text of a cell with numbers begins; ``-`` is what is undefined."""
+
+BREAK = "\n"
 
 
 def text(value: object) -> str:
@@ -58,7 +60,8 @@ def table(content: Table, looks: Mapping[str, Look], notes: Mapping[str, str] | 
         f"<tr{_start(content, index)}>{_cells(row, column, looks)}</tr>\n"
         for index, row in enumerate(content.rows)
     )
-    return f'<div class="wide"><table>\n<tr>{header}</tr>\n{rows}</table></div>\n'
+    head = f"<thead><tr>{header}</tr></thead>"
+    return f'<div class="wide"><table>\n{head}\n<tbody>\n{rows}</tbody></table></div>\n'
 
 
 def section(anchor: str, title: str, *parts: str) -> str:
@@ -94,12 +97,18 @@ def _start(content: Table, index: int) -> str:
     return ' class="first"' if changed else ""
 
 
+def _kind(cell: str) -> str:
+    """Numbers stay on one line where there is place, and those on several lines always do."""
+    if not NUMBERS.match(cell):
+        return ""
+    return ' class="number lines"' if BREAK in cell else ' class="number"'
+
+
 def _cells(row: tuple[str, ...], column: int | None, looks: Mapping[str, Look]) -> str:
     cells = []
     for index, cell in enumerate(row):
         if index == column:
             cells.append(f"<td>{model_mark(cell, looks[cell])}</td>")
         else:
-            kind = ' class="number"' if NUMBERS.match(cell) else ""
-            cells.append(f"<td{kind}>{text(cell).replace(chr(10), '<br>')}</td>")
+            cells.append(f"<td{_kind(cell)}>{text(cell).replace(BREAK, '<br>')}</td>")
     return "".join(cells)

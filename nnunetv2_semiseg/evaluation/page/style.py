@@ -17,6 +17,7 @@ th, td { padding: .2rem .7rem; border-bottom: 1px solid #ccc; text-align: left; 
 th { border-bottom: 2px solid #666; vertical-align: bottom; }
 th small { font-weight: normal; color: #555; }
 td.number { white-space: nowrap; }
+td.lines { white-space: nowrap !important; }
 td.path { overflow-wrap: anywhere; color: #444; }
 tr.first td { border-top: 2px solid #666; }
 figure { margin: 1rem 0 1.6rem; break-inside: avoid; }
@@ -34,8 +35,8 @@ footer { margin-top: 2.5rem; font-size: .8rem; color: #555; }
   .wide { overflow: visible; }
   table { font-size: 7.5pt; }
   th, td { padding: .15rem .4rem; }
-  td.number, .model { white-space: normal; }
-  tr, h2, h3 { break-inside: avoid; }
+  td.number, td .model { white-space: normal; }
+  tr, h2, h3, p { break-inside: avoid; }
   h2, h3, p { break-after: avoid; }
   figure img { max-height: 235mm; width: auto; }
 }
