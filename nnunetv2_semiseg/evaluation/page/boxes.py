@@ -89,7 +89,7 @@ def _box(axis: Axes, values: list[float], place: float, width: float, look: Look
         axis.scatter(
             place + 0.5 * width * spread,
             values,
-            s=7,
+            s=12,
             color=look.color,
             marker=look.marker,
             alpha=0.55,

@@ -17,8 +17,11 @@ from nnunetv2_semiseg.evaluation.page.scenes import Plane
 COLUMNS = 4
 """Of panels of a 2D image."""
 
-HEIGHTS = (0.4, 1.5)
-"""The flattest and the tallest panel, as a part of its width."""
+HIGHEST = 2.9
+"""Inches of a panel."""
+
+RATIOS = (0.4, 2.5)
+"""The narrowest and the widest panel by its height; what has others stands in the middle of it."""
 
 TITLE_HEIGHT = 0.3
 
@@ -43,10 +46,12 @@ def case_picture(planes: Sequence[Plane], classes: Sequence[LabelClass], looks: 
     panels = [(plane, index) for index in range(len(looks) + 1) for plane in planes]
     columns = len(planes) if len(planes) > 1 else min(COLUMNS, len(panels))
     rows = math.ceil(len(panels) / columns)
-    width = WIDTH / max(columns, 3)
+    # panels of a row are equally high, whatever their planes
+    ratios = [min(max(plane.ratio, RATIOS[0]), RATIOS[1]) for plane in planes] * (columns // len(planes))
+    height = min(HIGHEST, WIDTH / sum(ratios))
     with page_style():
-        figure = new_figure(width * columns, rows * (width * _height(planes) + TITLE_HEIGHT))
-        axes = list(figure.subplots(rows, columns, squeeze=False).flat)
+        figure = new_figure(height * sum(ratios), rows * (height + TITLE_HEIGHT))
+        axes = list(figure.subplots(rows, columns, squeeze=False, width_ratios=ratios).flat)
         for axis in axes:
             axis.set_axis_off()
         for axis, (plane, index) in zip(axes, panels, strict=False):
@@ -74,7 +79,8 @@ def _panel(
             _outline(axis, entry.mask(plane.labels[index]), (MODEL_RIM, look.color), line)
     rows, columns = plane.window
     axis.set_xlim(columns.start - 0.5, columns.stop - 0.5)
-    axis.set_ylim(rows.stop - 0.5, rows.start - 0.5)
+    ends = (rows.start - 0.5, rows.stop - 0.5)
+    axis.set_ylim(ends if plane.upright else ends[::-1])
 
 
 def _outline(axis: Axes, mask: npt.NDArray[np.bool_], colors: tuple[str, str], line: str) -> None:
@@ -88,11 +94,3 @@ def _outline(axis: Axes, mask: npt.NDArray[np.bool_], colors: tuple[str, str], l
         # matplotlib counts dashes in widths of the line
         dashes = (0, tuple(length / width for length in DASHES[line])) if DASHES[line] else "-"
         axis.contour(x, y, framed, levels=[0.5], colors=color, linewidths=width, linestyles=[dashes])
-
-
-def _height(planes: Sequence[Plane]) -> float:
-    """Of a panel by its width: that of the tallest plane."""
-    lowest, highest = HEIGHTS
-    sizes = [[side.stop - side.start for side in plane.window] for plane in planes]
-    tallest = max(height * plane.aspect / width for plane, (height, width) in zip(planes, sizes, strict=True))
-    return min(max(tallest, lowest), highest)

@@ -25,9 +25,9 @@ CHOSEN = (
 )
 
 DRAWN = (
-    "Contours: the truth is yellow, the model has its color ({lines}); where classes touch, their lines lie on "
-    "each other. The picture is cut out around all of them; of a volume, the slice of each axis with most "
-    "foreground in all label maps is shown."
+    "Contours: the truth is yellow, the model has its color ({lines}); where classes touch, their lines lie "
+    "on each other. The picture is cut out around all of them. Of a volume, the slice of each axis with most "
+    "foreground in all label maps is shown, the first slice of the file at the bottom of the others."
 )
 
 NO_IMAGES = "There are no images to show: {}. Name their folder by -i."

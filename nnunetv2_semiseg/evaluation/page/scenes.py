@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import io
 import textwrap
 from collections.abc import Mapping, Sequence
@@ -28,8 +29,8 @@ MARGIN = 0.15
 SMALLEST_PART = 0.25
 """Of the image's height and width is always shown, so that one sees where one is."""
 
-AXES = ("axial", "coronal", "sagittal")
-"""Of slices along the three axes of an array, as nnU-Net's readers of medical formats order them."""
+AXES = ("slice", "row", "column")
+"""What is numbered along the three axes of an array. Which one is axial, the array does not tell."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,8 @@ class Plane:
         labels: The true label map, then one of each model; ``H x W``.
         aspect: Height of a pixel by its width.
         window: Rows and columns in which something is outlined, with a margin.
+        upright: Whether the first row stands at the bottom: rows are then slices, which count from the feet
+            to the head in most files.
     """
 
     title: str
@@ -49,6 +52,13 @@ class Plane:
     labels: tuple[LabelArray, ...]
     aspect: float
     window: tuple[slice, slice]
+    upright: bool = False
+
+    @property
+    def ratio(self) -> float:
+        """Width of the window by its height."""
+        rows, columns = self.window
+        return (columns.stop - columns.start) / ((rows.stop - rows.start) * self.aspect)
 
 
 def read_scene(
@@ -91,9 +101,10 @@ def _slice(
     sums = counts.sum(axis=tuple(other for other in range(3) if other != axis))
     index = int(sums.argmax()) if sums.any() else len(sums) // 2
     vertical, horizontal = (step for other, step in enumerate(spacing) if other != axis)
-    title = f"{AXES[axis]}, slice {index + 1} of {len(sums)}"
+    title = f"{AXES[axis]} {index + 1} of {len(sums)}"
     cut = [array.take(index, axis) for array in arrays]
-    return _plane(title, image.take(index, axis), cut, vertical / horizontal)
+    plane = _plane(title, image.take(index, axis), cut, vertical / horizontal)
+    return dataclasses.replace(plane, upright=axis > 0)
 
 
 def _plane(title: str, image: Pixels, labels: Sequence[LabelArray], aspect: float) -> Plane:
