@@ -7,7 +7,7 @@ from typing import Any
 
 from label_images import make_score
 
-from nnunetv2_semiseg.evaluation.page.chosen import chosen_cases, choosing_model
+from nnunetv2_semiseg.evaluation.page.chosen import choosing_model, chosen_cases
 from nnunetv2_semiseg.evaluation.report import Report
 
 
