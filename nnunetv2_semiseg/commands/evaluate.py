@@ -101,15 +101,7 @@ def _parser() -> argparse.ArgumentParser:
         "-r", dest="reference", type=Path, metavar="FOLDER",
         help="true label maps; default: labelsTs of the dataset",
     )  # fmt: skip
-    add(
-        "-i", dest="images", type=Path, metavar="FOLDER",
-        help="images of the cases, for pictures; default: imagesTs of the dataset",
-    )  # fmt: skip
-    add(
-        "--models", nargs="+", metavar="FOLDER",
-        help="model folder of each prediction folder, in their order, for training curves; "
-        f"{NO_MODEL} where there is none; default: no curves",
-    )  # fmt: skip
+    _add_page_arguments(parser)
     add("-o", dest="output", type=Path, required=True, metavar="FOLDER", help="folder for the report")
     add(
         "--common-cases", action="store_true",
@@ -122,6 +114,20 @@ def _parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     add("--overwrite", action="store_true", help="replace a report that is there")
     return parser
+
+
+def _add_page_arguments(parser: argparse.ArgumentParser) -> None:
+    """What the page shows beside the measures."""
+    add = parser.add_argument
+    add(
+        "-i", dest="images", type=Path, metavar="FOLDER",
+        help="images of the cases, for pictures; default: imagesTs of the dataset",
+    )  # fmt: skip
+    add(
+        "--models", nargs="+", metavar="FOLDER",
+        help="model folder of each prediction folder, in their order, for training curves; "
+        f"{NO_MODEL} where there is none; default: no curves",
+    )  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -121,17 +121,13 @@ def _draw(
 ) -> None:
     """One value."""
     for model, folds in trainings.items():
-        look = looks[model]
         for values in (fold.values[key] for fold in folds if key in fold.values):
             axis.plot(
                 range(1, len(values) + 1),
                 values,
-                color=look.color,
-                linestyle=look.line,
-                marker=look.marker,
                 markersize=3.5,
                 markevery=max(1, len(values) // 12),
-                linewidth=1.3,
+                **looks[model].curve,
             )
     axis.xaxis.set_major_locator(MaxNLocator(integer=True))
     axis.set_xlabel("epoch")
@@ -149,18 +145,7 @@ def _title(key: str) -> str:
 
 
 def _legend(trainings: Mapping[str, Sequence[FoldHistory]], looks: Mapping[str, Look]) -> list[Line2D]:
-    return [
-        Line2D(
-            [],
-            [],
-            color=looks[model].color,
-            marker=looks[model].marker,
-            linestyle=looks[model].line,
-            markersize=4,
-            label=plot_name(model),
-        )
-        for model in trainings
-    ]
+    return [Line2D([], [], markersize=4, label=plot_name(model), **looks[model].curve) for model in trainings]
 
 
 def _folds(folds: Sequence[FoldHistory]) -> str:

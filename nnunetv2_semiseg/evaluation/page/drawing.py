@@ -20,7 +20,7 @@ WIDTH = 11.5
 PIXELS_OF_PAGE = 96
 """Of an inch, by the definition of CSS."""
 
-SETTINGS: dict[str, Any] = {
+SETTINGS: Any = {
     "font.size": 9,
     "axes.titlesize": 9,
     "axes.spines.top": False,

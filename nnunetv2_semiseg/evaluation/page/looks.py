@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#777777")
 """Of Okabe and Ito, which colour-blind people tell apart; without yellow, which white paper swallows."""
@@ -33,6 +34,11 @@ class Look:
     color: str
     marker: str
     line: str
+
+    @property
+    def curve(self) -> dict[str, Any]:
+        """Arguments of matplotlib for a line with marks."""
+        return {"color": self.color, "marker": self.marker, "linestyle": self.line, "linewidth": 1.3}
 
 
 def looks_of(models: Iterable[str]) -> dict[str, Look]:

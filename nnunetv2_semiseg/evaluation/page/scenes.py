@@ -86,24 +86,18 @@ def read_scene(
     spacing = maps[0].spacing or (1.0, 1.0, 1.0)
     if image.shape[0] == 1:
         return [_plane("", image[0], [array[0] for array in arrays], spacing[1] / spacing[2])]
-    counts = np.sum([array > 0 for array in arrays], axis=0)
-    return [_slice(axis, image, arrays, counts, spacing) for axis in range(3)]
+    return [_slice(axis, image, arrays, spacing) for axis in range(3)]
 
 
-def _slice(
-    axis: int,
-    image: Pixels,
-    arrays: Sequence[LabelArray],
-    counts: npt.NDArray[Any],
-    spacing: tuple[float, ...],
-) -> Plane:
+def _slice(axis: int, image: Pixels, arrays: Sequence[LabelArray], spacing: tuple[float, ...]) -> Plane:
     """The slice of one axis with most foreground; the middle one where there is none."""
-    sums = counts.sum(axis=tuple(other for other in range(3) if other != axis))
+    others = tuple(other for other in range(3) if other != axis)
+    sums = np.sum([np.count_nonzero(array, axis=others) for array in arrays], axis=0)
     index = int(sums.argmax()) if sums.any() else len(sums) // 2
-    vertical, horizontal = (step for other, step in enumerate(spacing) if other != axis)
+    vertical, horizontal = (spacing[other] for other in others)
     title = f"{AXES[axis]} {index + 1} of {len(sums)}"
-    cut = [array.take(index, axis) for array in arrays]
-    plane = _plane(title, image.take(index, axis), cut, vertical / horizontal)
+    cut = [np.moveaxis(array, axis, 0)[index] for array in arrays]
+    plane = _plane(title, np.moveaxis(image, axis, 0)[index], cut, vertical / horizontal)
     return dataclasses.replace(plane, upright=axis > 0)
 
 
