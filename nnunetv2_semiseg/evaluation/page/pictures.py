@@ -20,8 +20,8 @@ from nnunetv2_semiseg.evaluation.rows import number
 LINE_NAMES = {"-": "solid", "--": "dashed", ":": "dotted", "-.": "dash-dotted"}
 
 CHOSEN = (
-    "Of each domain, the cases with the lowest and with the median Dice (mean of classes) of the last "
-    "model, {}. As they are chosen by this model, its worst cases are often less bad for the others."
+    "Of each domain, the cases with the lowest and with the median Dice{mean} of the last "
+    "model, {model}. As they are chosen by this model, its worst cases are often less bad for the others."
 )
 
 DRAWN = (
@@ -46,7 +46,8 @@ def case_pictures(
         return paragraph(NO_IMAGES.format(missing), "missing")
     classes = foreground_classes(dataset_json["labels"])
     model = choosing_model(report)
-    intro = f"<p>{text(CHOSEN).format(model_mark(model, looks[model]))}</p>\n"
+    mean = " (mean of classes)" if len(classes) > 1 else ""
+    intro = f"<p>{text(CHOSEN).format(mean=mean, model=model_mark(model, looks[model]))}</p>\n"
     parts = [intro, paragraph(DRAWN.format(lines=_lines(classes)))]
     for chosen in chosen_cases(report):
         labels = [

@@ -26,29 +26,31 @@ EXPLAINED = (
 
 
 def scatter_plots(report: Report, looks: Mapping[str, Look]) -> str:
-    """A figure for each model but the first, with a plot for each class."""
-    baseline, *others = report.models
-    return paragraph(EXPLAINED) + "".join(_of_model(report, baseline, model, looks) for model in others)
-
-
-def _of_model(report: Report, baseline: str, model: str, looks: Mapping[str, Look]) -> str:
+    """A figure for each model but the first, with a plot for each class; of one class, one for all models."""
+    others = list(report.models)[1:]
     labels = list(dict.fromkeys(score.label for score in report.scores))
-    columns = min(COLUMNS, len(labels))
-    rows = math.ceil(len(labels) / columns)
+    figures = [[model] for model in others] if len(labels) > 1 else [others]
+    return paragraph(EXPLAINED) + "".join(_figure(report, models, labels, looks) for models in figures)
+
+
+def _figure(report: Report, models: list[str], labels: list[str], looks: Mapping[str, Look]) -> str:
+    baseline = next(iter(report.models))
+    plots = [(baseline, model, label) for model in models for label in labels]
+    rows = math.ceil(len(plots) / COLUMNS)
     with page_style():
-        sheet = new_figure(WIDTH * columns / COLUMNS, 3.9 * rows)
-        axes = list(sheet.subplots(rows, columns, squeeze=False).flat)
-        for axis in axes[len(labels) :]:
+        sheet = new_figure(WIDTH, 3.9 * rows)
+        axes = list(sheet.subplots(rows, COLUMNS, squeeze=False).flat)
+        for axis in axes[len(plots) :]:
             axis.remove()
-        for axis, label in zip(axes, labels, strict=False):
-            _draw(axis, report, (baseline, model, label), looks)
-        sheet.legend(handles=_legend(report.domains), loc="outside lower center", ncols=6, frameon=False)
+        for axis, names in zip(axes, plots, strict=False):
+            _draw(axis, report, names, looks)
+        sheet.legend(handles=_legend(report.domains), loc="outside lower left", ncols=5, frameon=False)
         picture = vector(sheet)
-    marks = [model_mark(name, looks[name]) for name in (model, baseline)]
-    description = f"Dice of {model} over Dice of {baseline}, case by case, for {', '.join(labels)}"
-    caption = (
-        f"{marks[0]} (upright) against {marks[1]} (to the right): Dice in % of {text(', '.join(labels))}"
-    )
+    marks = ", ".join(model_mark(model, looks[model]) for model in models)
+    classes = ", ".join(labels)
+    description = f"Dice of {', '.join(models)} over Dice of {baseline}, case by case, for {classes}"
+    first = model_mark(baseline, looks[baseline])
+    caption = f"{marks} (upright) against {first} (to the right): Dice in % of {text(classes)}"
     return figure(picture, description, caption)
 
 

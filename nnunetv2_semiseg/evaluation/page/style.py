@@ -23,7 +23,8 @@ tr.first td { border-top: 2px solid #666; }
 figure { margin: 1rem 0 1.6rem; break-inside: avoid; }
 figure img { display: block; max-width: 100%; height: auto; }
 figcaption { font-size: .87rem; color: #333; margin-top: .3rem; overflow-wrap: anywhere; }
-.model { white-space: nowrap; }
+.model { display: inline-block; max-width: 100%; }
+td .model { white-space: nowrap; }
 .mark { width: .8em; height: .8em; margin-right: .35em; vertical-align: -.05em;
   print-color-adjust: exact; -webkit-print-color-adjust: exact; }
 .missing { border-left: 4px solid #d55e00; padding-left: .7rem; overflow-wrap: anywhere; }
@@ -35,9 +36,12 @@ footer { margin-top: 2.5rem; font-size: .8rem; color: #555; }
   .wide { overflow: visible; }
   table { font-size: 7.5pt; }
   th, td { padding: .15rem .4rem; }
-  td.number, td .model { white-space: normal; }
+  td.number, td .model { white-space: normal; overflow-wrap: anywhere; }
   tr, h2, h3, p { break-inside: avoid; }
   h2, h3, p { break-after: avoid; }
+  figcaption { font-size: 8pt; }
+  figure { margin: .5rem 0 .8rem; }
+  footer { margin-top: .5rem; font-size: 7pt; }
   figure img { max-height: 235mm; width: auto; }
 }
 """
