@@ -49,7 +49,7 @@ def imported(file: Path) -> set[str]:
 
 @pytest.mark.parametrize("folder", [name for name in FORBIDDEN if (PACKAGE / name).is_dir()])
 def test_folders_look_downwards(folder: str) -> None:
-    for file in (PACKAGE / folder).glob("*.py"):
+    for file in (PACKAGE / folder).rglob("*.py"):
         wrong = imported(file) & set(FORBIDDEN[folder])
         assert not wrong, f"{file.name} imports {sorted(wrong)}"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from nnunetv2_semiseg.commands.arguments import natural, positive
@@ -13,7 +14,12 @@ from nnunetv2_semiseg.data.raw_reading import read_dataset_json
 from nnunetv2_semiseg.evaluation.evaluate import evaluate, name_models
 from nnunetv2_semiseg.evaluation.markdown import means_table
 from nnunetv2_semiseg.evaluation.measures import MEASURES
-from nnunetv2_semiseg.evaluation.writing import MARKDOWN, check_output, write_report
+from nnunetv2_semiseg.evaluation.page.build import PageSources, report_page
+from nnunetv2_semiseg.evaluation.page.training import FoldHistory, read_trainings
+from nnunetv2_semiseg.evaluation.writing import PAGE, check_output, write_report
+
+NO_MODEL = "-"
+"""Among model folders: this prediction has none, as that of an ensemble."""
 
 
 @clean_exit
@@ -22,20 +28,26 @@ def main() -> None:
     arguments = _parser().parse_args()
     check_output(arguments.output, arguments.overwrite)  # before the long work
     dataset = find_raw_dataset(arguments.dataset)
+    models = name_models(arguments.predictions, arguments.names)
+    sources = PageSources(
+        dataset_json=read_dataset_json(dataset),
+        images=_images(dataset, arguments.images),
+        trainings=_trainings(list(models), arguments.models),
+    )
     report = evaluate(
         dataset.name,
-        read_dataset_json(dataset),
+        sources.dataset_json,
         arguments.reference or _test_labels(dataset),
-        name_models(arguments.predictions, arguments.names),
+        models,
         common=arguments.common_cases,
         seed=arguments.seed,
         num_processes=arguments.num_processes,
     )
     if report.left_out:
         print(f"{len(report.left_out)} cases are not in all folders and left out", file=sys.stderr)
-    write_report(report, arguments.output, arguments.overwrite)
+    write_report(report, arguments.output, arguments.overwrite, report_page(report, sources))
     print("\n".join(means_table(report, measure) for measure in MEASURES))
-    print(f"Wrote {arguments.output / MARKDOWN}, with JSON and CSV beside it")
+    print(f"Wrote {arguments.output / PAGE}, with Markdown, JSON and CSV beside it")
 
 
 def _test_labels(dataset: Path) -> Path:
@@ -45,12 +57,37 @@ def _test_labels(dataset: Path) -> Path:
     return folder
 
 
+def _images(dataset: Path, named: Path | None) -> Path:
+    """The folder of the images; the usual one may be missing, which the page then says."""
+    if named is not None and not named.is_dir():
+        raise FileNotFoundError(
+            f"{named} is not a folder: name the folder with the images of the cases by -i"
+        )
+    return named or dataset / "imagesTs"
+
+
+def _trainings(models: Sequence[str], folders: Sequence[str] | None) -> dict[str, list[FoldHistory]]:
+    """What was logged by model, read before the long work."""
+    if folders is None:
+        return {}
+    if len(folders) != len(models):
+        raise ValueError(
+            f"{len(models)} prediction folders have {len(folders)} model folders: name one for each by "
+            f"--models, or {NO_MODEL} where there is none"
+        )
+    return {
+        model: read_trainings(Path(folder))
+        for model, folder in zip(models, folders, strict=True)
+        if folder != NO_MODEL
+    }
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         description="Measures predictions: Dice, Jaccard, HD95 and ASD of each case, class and domain, with "
         "means and standard deviations. Empty predictions and references are counted apart. Of several "
         "prediction folders, each is compared with the first, case by case: bootstrap interval of the "
-        "difference and Wilcoxon test. Writes a folder with Markdown, JSON and CSV.",
+        "difference and Wilcoxon test. Writes a folder with a page for any browser, Markdown, JSON and CSV.",
         epilog="example: nnUNetv2_semiseg_evaluate -d 502 -p baseline unet ensemble -o report",
     )
     add = parser.add_argument
@@ -64,6 +101,7 @@ def _parser() -> argparse.ArgumentParser:
         "-r", dest="reference", type=Path, metavar="FOLDER",
         help="true label maps; default: labelsTs of the dataset",
     )  # fmt: skip
+    _add_page_arguments(parser)
     add("-o", dest="output", type=Path, required=True, metavar="FOLDER", help="folder for the report")
     add(
         "--common-cases", action="store_true",
@@ -76,6 +114,20 @@ def _parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     add("--overwrite", action="store_true", help="replace a report that is there")
     return parser
+
+
+def _add_page_arguments(parser: argparse.ArgumentParser) -> None:
+    """What the page shows beside the measures."""
+    add = parser.add_argument
+    add(
+        "-i", dest="images", type=Path, metavar="FOLDER",
+        help="images of the cases, for pictures; default: imagesTs of the dataset",
+    )  # fmt: skip
+    add(
+        "--models", nargs="+", metavar="FOLDER",
+        help="model folder of each prediction folder, in their order, for training curves; "
+        f"{NO_MODEL} where there is none; default: no curves",
+    )  # fmt: skip
 
 
 if __name__ == "__main__":

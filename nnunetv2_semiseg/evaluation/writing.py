@@ -9,8 +9,8 @@ from nnunetv2_semiseg.evaluation.markdown import report_markdown
 from nnunetv2_semiseg.evaluation.report import Report, report_to_json
 from nnunetv2_semiseg.evaluation.tables import comparisons_csv, scores_csv, summaries_csv
 
-JSON, MARKDOWN = "report.json", "report.md"
-FILES = (JSON, MARKDOWN, "scores.csv", "summary.csv", "comparisons.csv")
+JSON, MARKDOWN, PAGE = "report.json", "report.md", "report.html"
+FILES = (JSON, MARKDOWN, PAGE, "scores.csv", "summary.csv", "comparisons.csv")
 """What a report may consist of."""
 
 
@@ -38,13 +38,14 @@ def check_output(folder: Path, overwrite: bool = False) -> None:
         raise ValueError(f"{folder} has a report: use --overwrite to replace it, or name another folder")
 
 
-def write_report(report: Report, folder: Path, overwrite: bool = False) -> None:
-    """Write a report as JSON, Markdown and CSV.
+def write_report(report: Report, folder: Path, overwrite: bool = False, page: str = "") -> None:
+    """Write a report as JSON, Markdown and CSV, and as HTML where its page is given.
 
     Args:
         report: What to write.
         folder: Its folder; parents are made.
         overwrite: Whether it may replace another report.
+        page: What `page.build.report_page` gave; empty: there is no page.
 
     Raises:
         ValueError: As in `check_output`.
@@ -59,6 +60,8 @@ def write_report(report: Report, folder: Path, overwrite: bool = False) -> None:
     }
     if report.comparisons:
         texts["comparisons.csv"] = comparisons_csv(report.comparisons)
+    if page:
+        texts[PAGE] = page
     with staged_folder(folder) as staging:
         for name, text in texts.items():
             (staging / name).write_text(text, encoding="utf-8")

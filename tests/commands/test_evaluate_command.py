@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from nnunetv2_semiseg.commands.evaluate import main
@@ -74,6 +75,13 @@ def test_cases_that_are_left_out_are_said(
         (("-d", "502", "-p", "nowhere", "-o", "report"), "nowhere is not a folder"),
         (("-d", "502", "-p", "partly", "-r", "nowhere", "-o", "report"), "nowhere is not a folder"),
         (("-d", "503", "-p", "partly", "-o", "report"), "no dataset with id 503"),
+        (("-d", "502", "-p", "partly", "-i", "nowhere", "-o", "report"), "images of the cases by -i"),
+        (("-d", "502", "-p", "partly", "--models", "-", "-", "-o", "report"), "have 2 model folders"),
+        (("-d", "502", "-p", "partly", "--models", "nowhere", "-o", "report"), "name a model folder"),
+        (
+            ("-d", "502", "-p", "partly", "--models", "more", "-o", "report"),
+            "no fold with checkpoint_final.pth",
+        ),
         (("-d", "502", "-p", "partly", "more", "--names", "x", "-o", "report"), "have 1 names"),
         (("-d", "502", "-p", "partly", "-o", "more"), "more has other files"),
     ],
@@ -103,6 +111,30 @@ def test_a_dataset_without_test_labels(
     with pytest.raises(SystemExit):
         run(monkeypatch, "-d", "502", "-p", "unet", "-o", "report")
     assert "name the folder with the true labels by -r" in capsys.readouterr().err
+
+
+def test_the_page_has_pictures_and_training_curves(
+    dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(tmp_path / "unet", "a", "b")
+    write(tmp_path / "ensemble", "a", "b")
+    arguments = ("-d", "502", "-p", "unet", "ensemble", "--overwrite", "-o", "report")
+    run(monkeypatch, *arguments)
+    assert "Wrote report/report.html" in capsys.readouterr().out
+    page = tmp_path / "report" / "report.html"
+    assert "imagesTs is no folder. Name their folder by -i." in page.read_text()
+    assert "Training" not in page.read_text()
+
+    write(dataset / "imagesTs", "a_0000", "b_0000")
+    (tmp_path / "model" / "fold_all").mkdir(parents=True)
+    checkpoint = {"logging": {"train_losses": [1.0, 0.5]}}
+    torch.save(checkpoint, tmp_path / "model" / "fold_all" / "checkpoint_final.pth")
+    run(monkeypatch, *arguments, "--models", "model", "-")
+    text = page.read_text()
+    assert text.count("data:image/png") == 2
+    assert "No model folder is named for ensemble." in text
+    run(monkeypatch, *arguments, "-i", str(tmp_path / "unet"))
+    assert "unet has no image of it" in page.read_text()
 
 
 @pytest.mark.slow

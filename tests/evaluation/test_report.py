@@ -122,8 +122,9 @@ def test_markdown_of_one_model_has_no_differences() -> None:
 
 def test_a_report_is_written(tmp_path: Path) -> None:
     folder = tmp_path / "new" / "report"
-    write_report(make_report(), folder)
+    write_report(make_report(), folder, page="<p>µ</p>")
     assert sorted(file.name for file in folder.iterdir()) == sorted(FILES)
+    assert (folder / "report.html").read_bytes() == "<p>µ</p>".encode()
     assert sorted(file.name for file in folder.parent.iterdir()) == ["report"]
     assert read_report(folder / "report.json").dataset == "Dataset502_Prostate"
 

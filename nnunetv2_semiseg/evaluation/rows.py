@@ -1,0 +1,135 @@
+"""The results as tables of text, to be read: rounded, overlaps in percent; for every kind of page."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from nnunetv2_semiseg.evaluation.comparison import Comparison
+from nnunetv2_semiseg.evaluation.measures import MEASURES, Measure
+from nnunetv2_semiseg.evaluation.report import Report
+from nnunetv2_semiseg.evaluation.summary import Spread, Summary
+
+UNDEFINED = "-"
+
+NOTHING_EMPTY = "Every case has every class, and so has every prediction."
+
+MEANS = """\
+Mean ± standard deviation over cases; of the mean of domains, over the domains. Where not all cases have a
+value, the number of those that have stands in brackets. A class that is only predicted or only in
+the reference has overlap 0 and no distance; one that is in neither counts for nothing."""
+
+DIFFERENCES = """\
+Mean of the paired differences to {baseline}, its {confidence:g} % interval (percentile bootstrap, {resamples}
+resamples of cases, seed {seed}), p-value of Wilcoxon's signed-rank test (two-sided, not corrected for the
+number of comparisons), and the number of pairs. More is better for Dice and Jaccard, less for HD95 and
+ASD."""
+
+CLASS, MODEL, DOMAIN = "class", "model", "domain"
+"""Headers of the columns of names."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """Cells of text, with nothing escaped; a line break is one where there is place for it.
+
+    Attributes:
+        header: Titles of the columns.
+        rows: As many cells each.
+    """
+
+    header: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
+def means_title(report: Report, measure: Measure) -> str:
+    """What a table of means is about: ``Dice in %``."""
+    return f"{measure.title} in {unit(report, measure)}"
+
+
+def means_rows(report: Report, measure: Measure) -> Table:
+    """Means of one measure: a row for each class and model, a column for each domain."""
+    domains = list(dict.fromkeys(summary.domain for summary in report.summaries))
+    rows: dict[tuple[str, str], list[str]] = {}
+    for summary in _by_class(report.summaries):
+        row = rows.setdefault((summary.label, summary.model), [summary.label, summary.model])
+        # of the mean of domains, the domains are what is counted
+        cases = summary.cases if summary.domain in report.domains else None
+        row.append(_mean(summary.values[measure.name], cases, measure))
+    return _table([CLASS, MODEL, *domains], list(rows.values()))
+
+
+def count_rows(report: Report) -> Table:
+    """How many cases of each domain lack a class; what has none of them is left out."""
+    header = ["cases", "empty predictions", "empty references", "both empty", "partly ignored"]
+    rows = [
+        [
+            *(summary.label, summary.model, summary.domain),
+            *map(str, (summary.cases, summary.empty_predictions, summary.empty_references, summary.absent)),
+            str(summary.partly_ignored),
+        ]
+        for summary in _by_class(report.summaries)
+        if summary.empty_predictions or summary.empty_references or summary.absent or summary.partly_ignored
+    ]
+    return _table([CLASS, MODEL, DOMAIN, *header], rows)
+
+
+def difference_rows(report: Report, model: str) -> Table:
+    """Differences of a model to the first: a row for each class and domain, a column for each measure."""
+    rows: dict[tuple[str, str], list[str]] = {}
+    for entry in report.comparisons:
+        if entry.model == model:
+            row = rows.setdefault((entry.label, entry.domain), [entry.label, entry.domain])
+            measure = next(measure for measure in MEASURES if measure.name == entry.measure)
+            row.append(_difference(entry, measure))
+    titles = [f"{measure.title}, {unit(report, measure)}" for measure in MEASURES]
+    return _table([CLASS, DOMAIN, *titles], list(rows.values()))
+
+
+def differences_text(report: Report, baseline: str) -> str:
+    """What the numbers of `difference_rows` are; ``baseline`` is the first model as the page writes it."""
+    return DIFFERENCES.format(
+        baseline=baseline,
+        confidence=100 * report.confidence,
+        resamples=report.resamples,
+        seed=report.seed,
+    )
+
+
+def unit(report: Report, measure: Measure) -> str:
+    """Of the numbers in the tables."""
+    return report.unit if measure.is_distance else "%"
+
+
+def number(value: float, measure: Measure, sign: str = "") -> str:
+    """A value of a measure as the tables write it; ``sign`` is ``+`` for differences."""
+    if math.isnan(value):
+        return UNDEFINED
+    return format(value, f"{sign}.2f") if measure.is_distance else format(100 * value, f"{sign}.1f")
+
+
+def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
+    return Table(tuple(header), tuple(map(tuple, rows)))
+
+
+def _by_class(summaries: Sequence[Summary]) -> list[Summary]:
+    """The models of each class one below the other."""
+    order = list(dict.fromkeys(summary.label for summary in summaries))
+    return sorted(summaries, key=lambda summary: order.index(summary.label))
+
+
+def _mean(value: Spread, cases: int | None, measure: Measure) -> str:
+    text = number(value.mean, measure)
+    if not math.isnan(value.std):
+        text += f" ± {number(value.std, measure)}"
+    return text if cases in (None, value.count) else f"{text} ({value.count} of {cases})"
+
+
+def _difference(entry: Comparison, measure: Measure) -> str:
+    if math.isnan(entry.difference):
+        return f"{UNDEFINED} (n = {entry.pairs})"
+    low, high = (number(value, measure, "+") for value in (entry.low, entry.high))
+    p_value = UNDEFINED if math.isnan(entry.p_value) else f"{entry.p_value:.2g}"
+    interval = UNDEFINED if math.isnan(entry.low) else f"{low} to {high}"
+    return f"{number(entry.difference, measure, '+')} [{interval}],\np = {p_value} (n = {entry.pairs})"
