@@ -12,7 +12,7 @@ from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 from torch import nn
 
 Precision = Literal["nnunet", "float32", "bfloat16"]
-"""``nnunet``: mixed float16 on CUDA, float32 elsewhere; ``bfloat16``: mixed, on every device."""
+"""``nnunet``: mixed float16 on CUDA, float32 elsewhere; ``bfloat16``: mixed, not in 3D on a CPU."""
 
 
 def training_autocast(device: torch.device, precision: Precision) -> AbstractContextManager[Any]:
