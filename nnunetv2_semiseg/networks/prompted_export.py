@@ -48,8 +48,11 @@ class DeployedPromptedSam(nn.Module):
 
 
 def deployed_prompted_state(prompting: nn.Module, sam: nn.Module) -> dict[str, torch.Tensor]:
-    """The state of a `DeployedPromptedSam`; the tensors are the networks' own, to be saved at once."""
+    """The state of a `DeployedPromptedSam`; most tensors are the networks' own, to be saved at once."""
     parts = {"prompting": prompting, "sam": sam}
-    return {
+    state = {
         f"{name}.{key}": value for name, part in parts.items() for key, value in part.state_dict().items()
     }
+    # the image encoder may be held in half precision
+    halves = (torch.bfloat16, torch.float16)
+    return {name: value.float() if value.dtype in halves else value for name, value in state.items()}

@@ -7,7 +7,8 @@ from torch import nn
 
 from nnunetv2_semiseg.networks.foundation_config import FoundationConfig
 from nnunetv2_semiseg.networks.foundation_input import FoundationInput
-from nnunetv2_semiseg.networks.sam import SAM_ARCHITECTURES, SamEncoder, build_sam_parts
+from nnunetv2_semiseg.networks.sam import SAM_ARCHITECTURES, build_sam_parts
+from nnunetv2_semiseg.networks.sam_encoder import SamEncoder
 from nnunetv2_semiseg.networks.semantic_sam import FoundationTrainedParts, SemanticSam
 
 
@@ -60,5 +61,6 @@ def deployed_state(student: SemanticSam) -> dict[str, torch.Tensor]:
     if lora is not None:
         for index, block in enumerate(student.encoder.vit.blocks):
             name = f"encoder.vit.blocks.{index}.attn.qkv.weight"
-            state[name] = lora.merged_qkv(index, block.attn.qkv.weight)
-    return {f"sam.{name}": tensor for name, tensor in state.items()}
+            state[name] = lora.merged_qkv(index, block.attn.qkv.weight.float())
+    # the encoder may be held in half precision
+    return {f"sam.{name}": tensor.float() for name, tensor in state.items()}

@@ -10,7 +10,8 @@ from nnunetv2_semiseg.networks.foundation import build_foundation
 from nnunetv2_semiseg.networks.foundation_config import FoundationConfig
 from nnunetv2_semiseg.networks.foundation_input import FoundationInput
 from nnunetv2_semiseg.networks.lora import LoraAdaptation
-from nnunetv2_semiseg.networks.sam import SamArchitecture, SamEncoder, build_sam_parts
+from nnunetv2_semiseg.networks.sam import SamArchitecture, build_sam_parts
+from nnunetv2_semiseg.networks.sam_encoder import SamEncoder
 from nnunetv2_semiseg.networks.semantic_sam import FoundationTrainedParts, SemanticSam
 
 GOLDEN = Path(__file__).parents[1] / "golden"
