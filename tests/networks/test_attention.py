@@ -4,6 +4,7 @@ import pytest
 import torch
 from segment_anything.modeling.image_encoder import Attention
 
+from nnunetv2_semiseg.networks import attention as attention_module
 from nnunetv2_semiseg.networks.attention import attend
 
 
