@@ -41,14 +41,14 @@ class LoraProjection(nn.Module):
 class PlainSam(nn.Module):
     """Segment-anything without prompts, one mask a class."""
 
-    def __init__(self, architecture: str, image_size: int, num_classes: int) -> None:
-        """Build with random weights; the encoder is frozen but for LoRA."""
+    def __init__(self, architecture: str, image_size: int, num_classes: int, lora: bool = True) -> None:
+        """Build with random weights; the encoder is frozen but for LoRA, if it has it."""
         super().__init__()
         parts = build_sam_parts(SAM_ARCHITECTURES[architecture], image_size, num_classes)
         self.encoder: ImageEncoderViT = parts[0].requires_grad_(False)
         self.prompts: PromptEncoder = parts[1]
         self.decoder: MaskDecoder = parts[2]
-        for block in self.encoder.blocks:
+        for block in self.encoder.blocks if lora else ():
             block.attn.qkv = LoraProjection(block.attn.qkv)
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:

@@ -20,6 +20,11 @@ class SamEncoder(nn.Module):
 
     The frozen weights exist once; student and teacher call the same encoder with adaptations of their own.
     Never trained: no parameter takes gradients, and ``train()`` leaves it in evaluation mode.
+
+    Attributes:
+        checkpointing: See the constructor.
+        predicts: True in a network for prediction: on a CPU with bfloat16 instructions the encoder uses them,
+            which nnU-Net's predictor leaves to the network. The masks are decoded in float32.
     """
 
     def __init__(self, vit: ImageEncoderViT, checkpointing: bool = False) -> None:
@@ -33,6 +38,7 @@ class SamEncoder(nn.Module):
         super().__init__()
         self.vit = vit
         self.checkpointing = checkpointing
+        self.predicts = False
         self.unadapted = EncoderAdaptation()
         self._held_in: torch.dtype | None = None
         self.requires_grad_(False)
@@ -90,14 +96,21 @@ class SamEncoder(nn.Module):
         return again
 
     def _autocast(self, device_type: str) -> AbstractContextManager[Any]:
-        if self._held_in is None:
-            return nullcontext()
-        return torch.autocast(device_type, self._held_in, cache_enabled=False)
+        dtype = self._held_in
+        if dtype is None and self.predicts and device_type == "cpu" and _cpu_computes_bfloat16():
+            dtype = torch.bfloat16
+        return nullcontext() if dtype is None else torch.autocast(device_type, dtype, cache_enabled=False)
 
     def train(self, mode: bool = True) -> SamEncoder:
         """Stay in evaluation mode, whatever ``mode`` says."""
         super().train(False)
         return self
+
+
+def _cpu_computes_bfloat16() -> bool:
+    """Without the instructions bfloat16 is emulated, slower than float32."""
+    names = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+    return any(getattr(torch.cpu, name, lambda: False)() for name in names)
 
 
 def run_block(block: Block, index: int, x: torch.Tensor, adaptation: EncoderAdaptation) -> torch.Tensor:

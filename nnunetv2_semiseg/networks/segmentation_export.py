@@ -30,7 +30,9 @@ class DeployedSemanticSam(nn.Module):
         architecture = SAM_ARCHITECTURES[config.architecture]
         vit, *decoding_parts = build_sam_parts(architecture, config.image_size, num_classes)
         image_input = FoundationInput(in_channels, config.image_size, config.normalization)
-        self.sam = SemanticSam(SamEncoder(vit), FoundationTrainedParts(image_input, None, *decoding_parts))
+        encoder = SamEncoder(vit)
+        encoder.predicts = True
+        self.sam = SemanticSam(encoder, FoundationTrainedParts(image_input, None, *decoding_parts))
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Segment patches of any size on their own grid.

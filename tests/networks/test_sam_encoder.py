@@ -7,6 +7,7 @@ import copy
 import pytest
 import torch
 
+from nnunetv2_semiseg.networks import sam_encoder
 from nnunetv2_semiseg.networks.foundation import build_foundation
 from nnunetv2_semiseg.networks.foundation_config import FoundationConfig
 from nnunetv2_semiseg.networks.segmentation_export import DeployedSemanticSam, deployed_state
@@ -115,3 +116,18 @@ def test_configuration_switches_checkpointing_on() -> None:
         architecture="vit_tiny", random_weights=True, image_size=96, gradient_checkpointing=True
     )
     assert build_foundation(config, 1, 2).encoder.checkpointing
+
+
+@pytest.mark.parametrize("has_instructions", [False, True])
+def test_prediction_on_a_cpu_uses_its_bfloat16_instructions(monkeypatch, has_instructions: bool) -> None:
+    """Half precision shows in the result, and only where the CPU has the instructions."""
+    monkeypatch.setattr(sam_encoder, "_cpu_computes_bfloat16", lambda: has_instructions)
+    student, images = _student(), torch.rand(1, 1, 96, 96)
+    deployed = DeployedSemanticSam(CONFIG, in_channels=1, num_classes=3)
+    deployed.load_state_dict(deployed_state(student))
+    with torch.no_grad():
+        got, exact = deployed(images), student.predict(images)
+    assert got.dtype == torch.float32
+    torch.testing.assert_close(got, exact, rtol=0.05, atol=0.05 * exact.abs().max().item())
+    same_arithmetic = torch.allclose(got, exact, rtol=1e-4, atol=1e-5)
+    assert same_arithmetic != has_instructions
