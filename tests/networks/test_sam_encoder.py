@@ -120,14 +120,21 @@ def test_configuration_switches_checkpointing_on() -> None:
 
 @pytest.mark.parametrize("has_instructions", [False, True])
 def test_prediction_on_a_cpu_uses_its_bfloat16_instructions(monkeypatch, has_instructions: bool) -> None:
-    """Half precision shows in the result, and only where the CPU has the instructions."""
+    """In the image encoder alone, and only where the CPU has them."""
     monkeypatch.setattr(sam_encoder, "_cpu_computes_bfloat16", lambda: has_instructions)
     student, images = _student(), torch.rand(1, 1, 96, 96)
     deployed = DeployedSemanticSam(CONFIG, in_channels=1, num_classes=3)
     deployed.load_state_dict(deployed_state(student))
+    computed: dict[str, torch.dtype] = {}
+
+    def note(name: str, module: torch.nn.Module) -> None:
+        module.register_forward_hook(lambda _, __, output: computed.update({name: output.dtype}))
+
+    note("encoder", deployed.sam.encoder.vit.blocks[1].attn.qkv)
+    note("decoder", deployed.sam.trained.mask_decoder.output_upscaling)
     with torch.no_grad():
         got, exact = deployed(images), student.predict(images)
+    inside = torch.bfloat16 if has_instructions else torch.float32
+    assert computed == {"encoder": inside, "decoder": torch.float32}
     assert got.dtype == torch.float32
     torch.testing.assert_close(got, exact, rtol=0.05, atol=0.05 * exact.abs().max().item())
-    same_arithmetic = torch.allclose(got, exact, rtol=1e-4, atol=1e-5)
-    assert same_arithmetic != has_instructions
