@@ -65,6 +65,8 @@ def measure(variants: Mapping[str, Builder], arguments: argparse.Namespace) -> d
     Raises:
         RuntimeError: A variant's process failed; its output is above.
     """
+    if arguments.only is not None:
+        variants = {arguments.only: variants[arguments.only]}
     times: dict[str, list[float]] = {name: [] for name in variants}
     memory: dict[str, list[float]] = {name: [] for name in variants}
     turns = [name for _ in range(arguments.rounds) for name in variants]
@@ -116,9 +118,9 @@ def _peak_gigabytes(device: str) -> float:
 
 
 def print_table(measured: Mapping[str, Measured], baseline: str, unit: str = "step") -> None:
-    """Seconds, memory, and both as ratios to one of the variants."""
+    """Seconds, memory, and both as ratios to one of the variants, or to itself where it was measured alone."""
     width = max(map(len, measured))
-    reference = measured[baseline]
+    reference = measured.get(baseline, next(iter(measured.values())))
     print(f"{'':{width}}  s/{unit:5}  faster  peak GB  of memory")
     for name, one in measured.items():
         print(
