@@ -118,7 +118,7 @@ def _peak_gigabytes(device: str) -> float:
 
 
 def print_table(measured: Mapping[str, Measured], baseline: str, unit: str = "step") -> None:
-    """Seconds, memory, and both as ratios to one of the variants, or to itself where it was measured alone."""
+    """Seconds, memory, and both as ratios to one of the variants, or to the only one."""
     width = max(map(len, measured))
     reference = measured.get(baseline, next(iter(measured.values())))
     print(f"{'':{width}}  s/{unit:5}  faster  peak GB  of memory")
