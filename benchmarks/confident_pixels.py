@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import argparse
 import subprocess
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -96,12 +97,21 @@ def predict(dataset: str, trainer: str, arguments: argparse.Namespace) -> Path:
     """Predict the unlabeled images with probabilities, without mirroring, as a teacher sees them."""
     images = Path(nnUNet_raw) / dataset / "imagesUn"
     output = Path(nnUNet_results) / dataset / f"predictions_{arguments.name}" / f"unlabeled_{trainer}"
-    command = ["nnUNetv2_predict", "-i", str(images), "-o", str(output), "-d", arguments.dataset]
-    command += ["-c", arguments.name, "-f", "all", "-tr", trainer, "-device", arguments.device]
-    command += ["--save_probabilities", "--disable_tta"]
-    print(f"$ {subprocess.list2cmdline(command)}", flush=True)
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    with tempfile.TemporaryDirectory() as chosen:
+        for case in case_names(images)[:: arguments.every]:
+            for file in images.glob(f"{case}_[0-9][0-9][0-9][0-9].*"):
+                (Path(chosen) / file.name).symlink_to(file)
+        command = ["nnUNetv2_predict", "-i", chosen, "-o", str(output), "-d", arguments.dataset]
+        command += ["-c", arguments.name, "-f", "all", "-tr", trainer, "-device", arguments.device]
+        command += ["--save_probabilities", "--disable_tta"]
+        print(f"$ {subprocess.list2cmdline(command)}", flush=True)
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     return output
+
+
+def case_names(images: Path) -> list[str]:
+    """Sorted names of the cases in a folder of images with channel numbers."""
+    return sorted({file.name.split(".")[0][: -len("_0000")] for file in images.iterdir()})
 
 
 def count(
@@ -131,6 +141,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--trainers", nargs="+", required=True, help="trained with fold all")
     parser.add_argument("--name", default="2d_compare", help="configuration; default 2d_compare")
+    parser.add_argument("--every", type=int, default=1, help="take every n-th image only; default all")
     parser.add_argument("--threshold", type=float, default=0.95, help="default 0.95")
     parser.add_argument("--device", default="cuda", help="cuda (default) or cpu")
     return parser

@@ -11,8 +11,17 @@ from nnunetv2.utilities.helpers import dummy_context
 from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 from torch import nn
 
+from nnunetv2_semiseg.networks.sam_encoder import SamEncoder
+
 Precision = Literal["nnunet", "float32", "bfloat16"]
 """``nnunet``: mixed float16 on CUDA, float32 elsewhere; ``bfloat16``: mixed, not in 3D on a CPU."""
+
+
+def autocast_dtype(device: torch.device, precision: Precision) -> torch.dtype | None:
+    """In what a mixed-precision step computes its large products; None where all is float32."""
+    if precision == "bfloat16":
+        return torch.bfloat16
+    return torch.float16 if precision == "nnunet" and device.type == "cuda" else None
 
 
 def training_autocast(device: torch.device, precision: Precision) -> AbstractContextManager[Any]:
@@ -21,11 +30,8 @@ def training_autocast(device: torch.device, precision: Precision) -> AbstractCon
     Some versions of torch fill that cache in a pass without gradients and use its copies, which have no
     history, in the pass with gradients: the weights would silently not train.
     """
-    if precision == "bfloat16":
-        return torch.autocast(device.type, torch.bfloat16, cache_enabled=False)
-    if precision == "nnunet" and device.type == "cuda":
-        return torch.autocast("cuda", cache_enabled=False)
-    return dummy_context()
+    dtype = autocast_dtype(device, precision)
+    return dummy_context() if dtype is None else torch.autocast(device.type, dtype, cache_enabled=False)
 
 
 def check_precision(
@@ -53,7 +59,7 @@ def check_precision(
 
 def uses_scaler(device: torch.device, precision: Precision) -> bool:
     """Whether gradients can underflow: in float16 only, bfloat16 has float32's exponents."""
-    return precision == "nnunet" and device.type == "cuda"
+    return autocast_dtype(device, precision) == torch.float16
 
 
 def give_float32(networks: Iterable[nn.Module]) -> None:
@@ -78,3 +84,17 @@ def _cast(output: Any) -> Any:
     if isinstance(output, list | tuple):
         return type(output)(map(_cast, output))
     return output
+
+
+def hold_frozen(modules: Iterable[nn.Module], device: torch.device, precision: Precision) -> None:
+    """Keep frozen image encoders in the precision that the training computes them in: half the memory.
+
+    Args:
+        modules: What a method does not train; others than image encoders are left as they are.
+        device: Of the training.
+        precision: As configured.
+    """
+    dtype = autocast_dtype(device, precision)
+    for module in modules:
+        if dtype is not None and isinstance(module, SamEncoder):
+            module.hold_in(dtype)

@@ -9,20 +9,22 @@ from torch import nn
 class EncoderAdaptation(nn.Module):
     """Hooks into every block of the image encoder, given to it per call; this base class changes nothing.
 
-    A block computes, with frozen ``norm``, ``qkv``, ``attend`` and ``mlp``::
+    A block computes, with frozen ``norm``, ``qkv``, ``proj`` and ``mlp``::
 
-        tokens = norm1(x)                                   # cut into windows except in global blocks
-        x = x + after_attention(i, attend(qkv(i, tokens, frozen_qkv(tokens))))
+        tokens = norm1(x)
+        x = x + after_attention(i, proj(attend(qkv(i, tokens, frozen_qkv(tokens)))))
         normed = norm2(x)
         x = x + mlp(normed) + beside_mlp(i, normed)
     """
 
     def qkv(self, block_index: int, tokens: torch.Tensor, qkv: torch.Tensor) -> torch.Tensor:
-        """Change queries, keys and values.
+        """Change queries, keys and values of each token by itself; a token of zeros must not be changed.
+
+        Blocks that attend in windows pad the image with such tokens, for which this is not called.
 
         Args:
             block_index: Number of the block, from 0.
-            tokens: Input of the frozen projection, ``BxHxWxC``; in windowed blocks B counts windows.
+            tokens: Input of the frozen projection, ``BxHxWxC``.
             qkv: Its output, ``BxHxWx3C``: queries, keys, values.
 
         Returns:

@@ -1,4 +1,4 @@
-"""Segment-anything's attention with relative positions, as one call of PyTorch's fused attention.
+"""Segment-anything's attention with relative positions, without writing their bias out.
 
 Segment-anything adds to the score of query position (i, j) and key position (m, n) a bias that is the sum
 of a row and a column term, both linear in the UNscaled query:
@@ -10,45 +10,77 @@ inner product itself: with unit vectors e_m and e_n,
 
     q' = [s · q, rel_h(q), rel_w(q)],   k' = [k, e_m, e_n]   =>   q'·k' = score
 
-so that attention over q' and k' with scale 1 needs no mask, and no attention map is ever stored. q' and k'
-have head_dim + H + W entries instead of head_dim: 128 at an image size of 512.
+so that attention over q' and k' with scale 1 needs no mask. q' and k' have head_dim + H + W entries instead
+of head_dim: 128 at an image size of 512.
+
+On a GPU that is one call of PyTorch's fused attention. On a CPU two plain matrix products and a softmax take
+less than half of the fused kernel's time; they are done again in the backward pass, so that neither q' and k'
+nor an attention map is kept for it (docs/performance.md has the numbers).
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 import torch.nn.functional as F
 from segment_anything.modeling.image_encoder import Attention, get_rel_pos
+from torch.utils.checkpoint import checkpoint
+
+Kernel = Callable[[torch.Tensor, torch.Tensor, torch.Tensor, float], torch.Tensor]
+"""Attention of queries, keys and values, ``BxNxTxD`` with a width D of each, and a factor on the scores."""
 
 HEAD_WIDTH_MULTIPLE = 8
 """Fused attention on GPUs wants head widths divisible by 8 (half precision)."""
 
 
 def attend(attention: Attention, qkv: torch.Tensor) -> torch.Tensor:
-    """What ``attention`` does after its ``qkv`` projection.
+    """What ``attention`` does between its two projections.
 
     Args:
-        attention: Segment-anything's module; its relative positions and output projection are used.
+        attention: Segment-anything's module, of which the relative positions are used.
         qkv: Queries, keys and values of a grid of tokens, one after the other, ``BxHxWx3C``.
 
     Returns:
-        The projected result, ``BxHxWxC``.
+        ``BxHxWxC``, to be projected by ``attention.proj``.
     """
+    if qkv.device.type != "cpu":
+        return _attended(attention, qkv, _fused)
+    if not torch.is_grad_enabled():
+        return _attended(attention, qkv, _by_products)
+    # nothing is drawn at random inside
+    again: torch.Tensor = checkpoint(
+        _attended, attention, qkv, _by_products, use_reentrant=False, preserve_rng_state=False
+    )
+    return again
+
+
+def _attended(attention: Attention, qkv: torch.Tensor, kernel: Kernel) -> torch.Tensor:
     b, h, w, _ = qkv.shape
     q, k, v = qkv.reshape(b, h * w, 3, attention.num_heads, -1).permute(2, 0, 3, 1, 4).unbind(0)
     if attention.use_rel_pos:
-        width = v.shape[-1]
         q, k = fold_relative_positions(
             q, k, attention.rel_pos_h, attention.rel_pos_w, (h, w), attention.scale
         )
-        # the fastest kernels want one width for all three
-        padded = -(-q.shape[-1] // HEAD_WIDTH_MULTIPLE) * HEAD_WIDTH_MULTIPLE
-        q, k, v = (F.pad(x, (0, padded - x.shape[-1])) for x in (q, k, v))
-        out = F.scaled_dot_product_attention(q, k, v, scale=1.0)[..., :width]
+        out = kernel(q, k, v, 1.0)
     else:
-        out = F.scaled_dot_product_attention(q, k, v, scale=attention.scale)
-    projected: torch.Tensor = attention.proj(out.transpose(1, 2).reshape(b, h, w, -1))
-    return projected
+        out = kernel(q, k, v, attention.scale)
+    return out.transpose(1, 2).reshape(b, h, w, -1)
+
+
+def _fused(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, scale: float) -> torch.Tensor:
+    width = v.shape[-1]
+    # the fastest kernels want one width for all three
+    padded = -(-q.shape[-1] // HEAD_WIDTH_MULTIPLE) * HEAD_WIDTH_MULTIPLE
+    q, k, v = (F.pad(x, (0, padded - x.shape[-1])) for x in (q, k, v))
+    return F.scaled_dot_product_attention(q, k, v, scale=scale)[..., :width]
+
+
+def _by_products(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, scale: float) -> torch.Tensor:
+    scores = q @ k.transpose(-2, -1)
+    if scale != 1:
+        scores = scores * scale
+    return scores.softmax(-1).to(v.dtype) @ v
 
 
 def fold_relative_positions(

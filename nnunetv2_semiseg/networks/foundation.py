@@ -22,13 +22,13 @@ from nnunetv2_semiseg.networks.prompted_sam import PromptedSam
 from nnunetv2_semiseg.networks.prompts import BoxPromptDecoders
 from nnunetv2_semiseg.networks.sam import (
     SAM_ARCHITECTURES,
-    SamEncoder,
     build_image_encoder,
     build_published_sam_parts,
     build_sam_parts,
     check_num_classes,
 )
 from nnunetv2_semiseg.networks.sam_checkpoint import PART_NAMES, load_sam_checkpoint, sha256_of
+from nnunetv2_semiseg.networks.sam_encoder import SamEncoder
 from nnunetv2_semiseg.networks.semantic_sam import FoundationTrainedParts, SemanticSam
 from nnunetv2_semiseg.weights.registry import DEFAULT_WEIGHTS, PUBLISHED_WEIGHTS
 
@@ -72,7 +72,8 @@ def build_foundation(
         _fill(parts, load_sam_checkpoint(config.checkpoint, config.architecture, config.image_size))
     lora = LoraAdaptation(architecture.embed_dim, architecture.depth, config.lora_rank)
     image_input = FoundationInput(in_channels, config.image_size, config.normalization)
-    return SemanticSam(SamEncoder(parts[0]), FoundationTrainedParts(image_input, lora, *parts[1:]))
+    encoder = SamEncoder(parts[0], config.gradient_checkpointing)
+    return SemanticSam(encoder, FoundationTrainedParts(image_input, lora, *parts[1:]))
 
 
 def build_prompted_sam(
@@ -110,7 +111,7 @@ def build_prompted_sam(
         parts = build_published_sam_parts(architecture, config.image_size)
         _fill(parts, load_sam_checkpoint(config.checkpoint, config.architecture, config.image_size, True))
     return PromptedSam(
-        SamEncoder(parts[0]),
+        SamEncoder(parts[0], config.gradient_checkpointing),
         *parts[1:],
         FoundationInput(in_channels, config.image_size, config.normalization),
         AdapterAdaptation(architecture.embed_dim, architecture.depth, config.adapter_ratio),

@@ -33,6 +33,11 @@ class SamConfig:
     )
     image_size: int = _image_size(512)
     normalization: Literal["medsam", "sam"] = _normalization("medsam")
+    gradient_checkpointing: bool = Field(
+        default=False,
+        description="true: less memory, more time: the image encoder computes its blocks again in the "
+        "backward pass instead of keeping what they need",
+    )
 
     @model_validator(mode="after")
     def _weights_have_one_source(self) -> SamConfig:

@@ -7,6 +7,7 @@ from typing import cast
 
 import torch
 from torch import nn
+from torch.nn import functional as F
 
 from nnunetv2_semiseg.networks.adaptation import EncoderAdaptation
 
@@ -53,9 +54,22 @@ class LoraAdaptation(EncoderAdaptation):
         self.v = nn.ModuleList(LowRankUpdate(embed_dim, rank) for _ in range(depth))
 
     def qkv(self, block_index: int, tokens: torch.Tensor, qkv: torch.Tensor) -> torch.Tensor:
-        """Add the updates to queries and values; shapes as in `EncoderAdaptation.qkv`."""
-        q, k, v = qkv.chunk(3, dim=-1)
-        return torch.cat([q + self.q[block_index](tokens), k, v + self.v[block_index](tokens)], dim=-1)
+        """Add the updates to queries and values; shapes as in `EncoderAdaptation.qkv`.
+
+        Both at once, ``qkv + [B_q, 0; 0, 0; 0, B_v] [A_q; A_v] tokens``: one pass over the large tensor.
+        """
+        q, v = (cast("LowRankUpdate", updates[block_index]) for updates in (self.q, self.v))
+        inner = F.linear(tokens, torch.cat([q.A.weight, v.A.weight]))
+        nothing = torch.zeros_like(q.B.weight)
+        outer = torch.cat(
+            [
+                torch.cat([q.B.weight, nothing], dim=1),
+                torch.cat([nothing, nothing], dim=1),
+                torch.cat([nothing, v.B.weight], dim=1),
+            ]
+        )
+        updated = torch.addmm(qkv.flatten(0, -2), inner.flatten(0, -2), outer.T)
+        return updated.view_as(qkv)
 
     @torch.no_grad()
     def merged_qkv(self, block_index: int, weight: torch.Tensor) -> torch.Tensor:

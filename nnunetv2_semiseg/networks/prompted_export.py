@@ -34,6 +34,7 @@ class DeployedPromptedSam(nn.Module):
         self.prompting = prompting
         without_file = dataclasses.replace(config, checkpoint=None, random_weights=True)
         self.sam = build_prompted_sam(without_file, in_channels, num_classes)
+        self.sam.encoder.predicts = True
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Segment patches of any size on their own grid.
@@ -48,8 +49,11 @@ class DeployedPromptedSam(nn.Module):
 
 
 def deployed_prompted_state(prompting: nn.Module, sam: nn.Module) -> dict[str, torch.Tensor]:
-    """The state of a `DeployedPromptedSam`; the tensors are the networks' own, to be saved at once."""
+    """The state of a `DeployedPromptedSam`; most tensors are the networks' own, to be saved at once."""
     parts = {"prompting": prompting, "sam": sam}
-    return {
+    state = {
         f"{name}.{key}": value for name, part in parts.items() for key, value in part.state_dict().items()
     }
+    # the image encoder may be held in half precision
+    halves = (torch.bfloat16, torch.float16)
+    return {name: value.float() if value.dtype in halves else value for name, value in state.items()}

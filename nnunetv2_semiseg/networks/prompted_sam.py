@@ -12,7 +12,7 @@ from nnunetv2_semiseg.networks.ema import keep_in_evaluation
 from nnunetv2_semiseg.networks.foundation_input import FoundationInput
 from nnunetv2_semiseg.networks.mask_decoding import decode_masks, dense_positions
 from nnunetv2_semiseg.networks.prompts import BoxPromptDecoders, corner_embeddings, mask_prompts
-from nnunetv2_semiseg.networks.sam import SamEncoder
+from nnunetv2_semiseg.networks.sam_encoder import SamEncoder
 
 
 class PromptedSam(nn.Module):

@@ -1,4 +1,4 @@
-"""Segment-anything's parts at any size, and its image encoder frozen, shared and adaptable per call."""
+"""Segment-anything's parts at any size."""
 
 from __future__ import annotations
 
@@ -7,13 +7,8 @@ from dataclasses import dataclass
 from functools import partial
 from types import MappingProxyType
 
-import torch
 from segment_anything.modeling import ImageEncoderViT, MaskDecoder, PromptEncoder, TwoWayTransformer
-from segment_anything.modeling.image_encoder import Block, window_partition, window_unpartition
 from torch import nn
-
-from nnunetv2_semiseg.networks.adaptation import EncoderAdaptation
-from nnunetv2_semiseg.networks.attention import attend
 
 
 @dataclass(frozen=True)
@@ -153,73 +148,6 @@ def _build_parts(
         prompt_encoder,
         _mask_decoder(architecture, mask_tokens),
     )
-
-
-class SamEncoder(nn.Module):
-    """A frozen image encoder that takes an adaptation with every call.
-
-    The frozen weights exist once; student and teacher call the same encoder with adaptations of their own.
-    Never trained: no parameter takes gradients, and ``train()`` leaves it in evaluation mode.
-    """
-
-    def __init__(self, vit: ImageEncoderViT) -> None:
-        """Freeze an encoder.
-
-        Args:
-            vit: Segment-anything's encoder, used rather than copied.
-        """
-        super().__init__()
-        self.vit = vit
-        self.unadapted = EncoderAdaptation()
-        self.requires_grad_(False)
-        self.train(False)
-
-    @property
-    def image_size(self) -> int:
-        """Side S in pixels of the images that it takes."""
-        return int(self.vit.img_size)
-
-    @property
-    def mask_size(self) -> tuple[int, int]:
-        """Height and width of the masks that a mask decoder makes of its embeddings: a quarter of S."""
-        return self.image_size // 4, self.image_size // 4
-
-    def forward(self, images: torch.Tensor, adaptation: EncoderAdaptation | None = None) -> torch.Tensor:
-        """Embed images.
-
-        Args:
-            images: Prepared images, ``Bx3xSxS``.
-            adaptation: Trained changes of the blocks; None for the frozen encoder as it is.
-
-        Returns:
-            Embeddings, ``BxPx(S/16)x(S/16)``.
-        """
-        adaptation = self.unadapted if adaptation is None else adaptation
-        x = self.vit.patch_embed(images) + self.vit.pos_embed
-        for index, block in enumerate(self.vit.blocks):
-            x = run_block(block, index, x, adaptation)
-        embeddings: torch.Tensor = self.vit.neck(x.permute(0, 3, 1, 2))
-        return embeddings
-
-    def train(self, mode: bool = True) -> SamEncoder:
-        """Stay in evaluation mode, whatever ``mode`` says."""
-        super().train(False)
-        return self
-
-
-def run_block(block: Block, index: int, x: torch.Tensor, adaptation: EncoderAdaptation) -> torch.Tensor:
-    """One transformer block with the adaptation's hooks, ``BxHxWxC`` in and out."""
-    tokens = block.norm1(x)
-    if block.window_size > 0:
-        tokens, padded_size = window_partition(tokens, block.window_size)
-    attended = attend(block.attn, adaptation.qkv(index, tokens, block.attn.qkv(tokens)))
-    if block.window_size > 0:
-        attended = window_unpartition(attended, block.window_size, padded_size, x.shape[1:3])
-    x = x + adaptation.after_attention(index, attended)
-    normed = block.norm2(x)
-    x = x + block.mlp(normed)
-    beside = adaptation.beside_mlp(index, normed)
-    return x if beside is None else x + beside
 
 
 def build_image_encoder(architecture: SamArchitecture, image_size: int) -> ImageEncoderViT:

@@ -7,7 +7,8 @@ from torch import nn
 
 from nnunetv2_semiseg.networks.foundation_config import FoundationConfig
 from nnunetv2_semiseg.networks.foundation_input import FoundationInput
-from nnunetv2_semiseg.networks.sam import SAM_ARCHITECTURES, SamEncoder, build_sam_parts
+from nnunetv2_semiseg.networks.sam import SAM_ARCHITECTURES, build_sam_parts
+from nnunetv2_semiseg.networks.sam_encoder import SamEncoder
 from nnunetv2_semiseg.networks.semantic_sam import FoundationTrainedParts, SemanticSam
 
 
@@ -29,7 +30,9 @@ class DeployedSemanticSam(nn.Module):
         architecture = SAM_ARCHITECTURES[config.architecture]
         vit, *decoding_parts = build_sam_parts(architecture, config.image_size, num_classes)
         image_input = FoundationInput(in_channels, config.image_size, config.normalization)
-        self.sam = SemanticSam(SamEncoder(vit), FoundationTrainedParts(image_input, None, *decoding_parts))
+        encoder = SamEncoder(vit)
+        encoder.predicts = True
+        self.sam = SemanticSam(encoder, FoundationTrainedParts(image_input, None, *decoding_parts))
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Segment patches of any size on their own grid.
@@ -60,5 +63,6 @@ def deployed_state(student: SemanticSam) -> dict[str, torch.Tensor]:
     if lora is not None:
         for index, block in enumerate(student.encoder.vit.blocks):
             name = f"encoder.vit.blocks.{index}.attn.qkv.weight"
-            state[name] = lora.merged_qkv(index, block.attn.qkv.weight)
-    return {f"sam.{name}": tensor for name, tensor in state.items()}
+            state[name] = lora.merged_qkv(index, block.attn.qkv.weight.float())
+    # the encoder may be held in half precision
+    return {f"sam.{name}": tensor.float() for name, tensor in state.items()}

@@ -11,7 +11,7 @@ from nnunetv2_semiseg.networks.ema import keep_in_evaluation, make_teacher
 from nnunetv2_semiseg.networks.foundation_input import FoundationInput
 from nnunetv2_semiseg.networks.lora import LoraAdaptation
 from nnunetv2_semiseg.networks.mask_decoding import decode_without_prompts
-from nnunetv2_semiseg.networks.sam import SamEncoder
+from nnunetv2_semiseg.networks.sam_encoder import SamEncoder
 
 
 class FoundationTrainedParts(nn.Module):

@@ -5,13 +5,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from exact_prediction import exact_prediction
 
 from nnunetv2_semiseg.networks.foundation import build_foundation
 from nnunetv2_semiseg.networks.foundation_config import FoundationConfig
 from nnunetv2_semiseg.networks.foundation_input import FoundationInput
 from nnunetv2_semiseg.networks.lora import LoraAdaptation
-from nnunetv2_semiseg.networks.sam import SamArchitecture, SamEncoder, build_sam_parts
+from nnunetv2_semiseg.networks.sam import SamArchitecture, build_sam_parts
+from nnunetv2_semiseg.networks.sam_encoder import SamEncoder
 from nnunetv2_semiseg.networks.semantic_sam import FoundationTrainedParts, SemanticSam
+
+__all__ = ["exact_prediction"]
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 

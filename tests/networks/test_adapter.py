@@ -6,7 +6,8 @@ from torch import nn
 
 from nnunetv2_semiseg.networks.adapter import AdapterAdaptation
 from nnunetv2_semiseg.networks.attention import attend
-from nnunetv2_semiseg.networks.sam import SAM_ARCHITECTURES, SamEncoder, build_sam_parts, run_block
+from nnunetv2_semiseg.networks.sam import SAM_ARCHITECTURES, build_sam_parts
+from nnunetv2_semiseg.networks.sam_encoder import SamEncoder, run_block
 
 TINY = SAM_ARCHITECTURES["vit_tiny"]
 THEIR_NAMES = {"attention": "Space_Adapter", "mlp": "MLP_Adapter"}
@@ -61,7 +62,7 @@ def test_golden_windowed_block(golden_file):
     block, adapters = _golden_block(numbers, "window")
     x, window = numbers["window.in_tokens"], block.window_size
     tokens, padded = window_partition(x, window)
-    attended = attend(block.attn, block.attn.qkv(block.norm1(tokens)))
+    attended = block.attn.proj(attend(block.attn, block.attn.qkv(block.norm1(tokens))))
     y = x + adapters.after_attention(0, window_unpartition(attended, window, padded, (6, 6)))
     normed = block.norm2(y)
     got = y + block.mlp(normed) + adapters.beside_mlp(0, normed)

@@ -4,6 +4,7 @@ import pytest
 import torch
 from segment_anything.modeling.image_encoder import Attention
 
+from nnunetv2_semiseg.networks import attention as attention_module
 from nnunetv2_semiseg.networks.attention import attend
 
 
@@ -15,10 +16,21 @@ def _attention(size: tuple[int, int], use_rel_pos: bool = True) -> Attention:
     return attention
 
 
+def _ours(attention: Attention, tokens: torch.Tensor) -> torch.Tensor:
+    return attention.proj(attend(attention, attention.qkv(tokens)))
+
+
 def _results(attention: Attention, tokens: torch.Tensor, out: torch.Tensor) -> list[torch.Tensor]:
     """The output and the gradients of a loss of it, input first."""
     loss = (out * torch.linspace(-1, 1, out.numel()).reshape(out.shape)).square().sum()
     return [out, *torch.autograd.grad(loss, [tokens, *attention.parameters()])]
+
+
+@pytest.fixture(autouse=True, params=["cpu", "gpu"])
+def kernel(request, monkeypatch):
+    """What a GPU would be given runs on a CPU as well."""
+    if request.param == "gpu":
+        monkeypatch.setattr(attention_module, "_by_products", attention_module._fused)
 
 
 @pytest.mark.parametrize("size", [(6, 6), (5, 7), (7, 3), (1, 4)])
@@ -27,7 +39,7 @@ def test_equals_segment_anything_forward_and_backward(size, trained_size):
     attention = _attention(trained_size or size)
     tokens = torch.randn(2, *size, 24, requires_grad=True)
     expected = _results(attention, tokens, attention(tokens))
-    got = _results(attention, tokens, attend(attention, attention.qkv(tokens)))
+    got = _results(attention, tokens, _ours(attention, tokens))
     for ours, theirs in zip(got, expected, strict=True):
         torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-5)
 
@@ -35,22 +47,22 @@ def test_equals_segment_anything_forward_and_backward(size, trained_size):
 def test_without_relative_positions():
     attention = _attention((4, 5), use_rel_pos=False)
     tokens = torch.randn(2, 4, 5, 24)
-    torch.testing.assert_close(attend(attention, attention.qkv(tokens)), attention(tokens))
+    torch.testing.assert_close(_ours(attention, tokens), attention(tokens))
 
 
 def test_relative_positions_matter():
     attention = _attention((6, 6))
     tokens = torch.randn(1, 6, 6, 24)
-    before = attend(attention, attention.qkv(tokens))
+    before = _ours(attention, tokens)
     torch.nn.init.zeros_(attention.rel_pos_w)
-    assert not torch.allclose(before, attend(attention, attention.qkv(tokens)), atol=1e-3)
+    assert not torch.allclose(before, _ours(attention, tokens), atol=1e-3)
 
 
 def test_works_under_autocast():
     attention = _attention((6, 6))
     tokens = torch.randn(2, 6, 6, 24)
-    exact = attend(attention, attention.qkv(tokens))
+    exact = _ours(attention, tokens)
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        rough = attend(attention, attention.qkv(tokens))
+        rough = _ours(attention, tokens)
     assert rough.dtype == torch.bfloat16
     torch.testing.assert_close(rough.float(), exact, rtol=0.1, atol=0.05)

@@ -8,12 +8,8 @@ from torch import nn
 
 from nnunetv2_semiseg.networks.adaptation import EncoderAdaptation
 from nnunetv2_semiseg.networks.lora import LoraAdaptation
-from nnunetv2_semiseg.networks.sam import (
-    SAM_ARCHITECTURES,
-    SamEncoder,
-    build_published_sam_parts,
-    build_sam_parts,
-)
+from nnunetv2_semiseg.networks.sam import SAM_ARCHITECTURES, build_published_sam_parts, build_sam_parts
+from nnunetv2_semiseg.networks.sam_encoder import SamEncoder
 
 TINY = SAM_ARCHITECTURES["vit_tiny"]
 
@@ -98,9 +94,9 @@ def test_hooks_stand_where_adapters_belong():
     """One adapter changes the attention's output before the skip, one adds to the MLP's output."""
     encoder, adapters, images = _encoder(), _Adapters(), torch.randn(2, 3, 96, 96)
     got = encoder(images, adapters)
-    windows, grid = (2 * 4, 4, 4, 24), (2, 6, 6, 24)
+    grid = (2, 6, 6, 24)
     assert adapters.seen == [
-        ("qkv", 0, windows), ("after_attention", 0, grid), ("beside_mlp", 0, grid),
+        ("qkv", 0, grid), ("after_attention", 0, grid), ("beside_mlp", 0, grid),
         ("qkv", 1, grid), ("after_attention", 1, grid), ("beside_mlp", 1, grid),
     ]  # fmt: skip
     for block in encoder.vit.blocks:

@@ -1,0 +1,129 @@
+r"""Prediction of the exported foundation student on a CPU, against segment_anything's modules in float32.
+
+Both have the same weights: a random encoder and a mask decoder that has learned to find the bright and the
+dark parts of the images, so that the masks have clear borders. The program says how far the masks agree; a
+Dice above 0.999 is what a person would call the same masks.
+
+Example:
+    python benchmarks/foundation_prediction.py --batch 2
+"""
+
+from __future__ import annotations
+
+import argparse
+
+import torch
+from measuring import Step, add_measuring_arguments, measure, print_machine, print_table
+from plain_sam import PlainSam
+from torch.nn import functional as F
+
+from nnunetv2_semiseg.losses.confidence import class_map_agreement
+from nnunetv2_semiseg.losses.segmentation import seg_loss
+from nnunetv2_semiseg.networks.foundation import build_foundation
+from nnunetv2_semiseg.networks.foundation_config import FoundationConfig
+from nnunetv2_semiseg.networks.mask_decoding import decode_without_prompts
+from nnunetv2_semiseg.networks.segmentation_export import DeployedSemanticSam, deployed_state
+from nnunetv2_semiseg.networks.semantic_sam import SemanticSam
+
+CLASSES = 3
+
+
+def deployed(arguments: argparse.Namespace) -> DeployedSemanticSam:
+    """What `nnUNetv2_predict` runs for nnUNetTrainerSynFoCFoundation."""
+    torch.manual_seed(0)
+    config = FoundationConfig(
+        architecture=arguments.architecture, random_weights=True, image_size=arguments.image_size
+    )
+    student = build_foundation(config, in_channels=3, num_classes=CLASSES)
+    _teach_brightness(student, images(arguments), arguments.lessons)
+    network = DeployedSemanticSam(config, in_channels=3, num_classes=CLASSES)
+    network.load_state_dict(deployed_state(student))
+    return network.eval()
+
+
+def _teach_brightness(student: SemanticSam, patches: torch.Tensor, lessons: int) -> None:
+    """Train the mask decoder on what the frozen encoder makes of the patches."""
+    trained = student.trained
+    with torch.no_grad():
+        embeddings = student.encoder(trained.image_input(patches))
+    brightness = F.interpolate(patches.mean(1, keepdim=True), student.grid_size, mode="area")[:, 0]
+    labels = (brightness > 0.4).long() + (brightness > 0.6).long()
+    optimizer = torch.optim.Adam(trained.mask_decoder.parameters(), 1e-3)
+    for _ in range(lessons):
+        logits = decode_without_prompts(trained.prompt_encoder, trained.mask_decoder, embeddings)
+        loss = seg_loss(logits, labels, torch.ones_like(labels, dtype=torch.bool))
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        optimizer.step()
+
+
+def images(arguments: argparse.Namespace) -> torch.Tensor:
+    """Smooth random patches in 0 to 1, as large as the foundation's input."""
+    size = arguments.image_size
+    coarse = torch.rand(arguments.batch, 3, 16, 16, generator=torch.Generator().manual_seed(1))
+    return F.interpolate(coarse, (size, size), mode="bicubic", align_corners=False).clamp(0, 1)
+
+
+def ours(arguments: argparse.Namespace) -> Step:
+    """The exported network."""
+    network, patches = deployed(arguments), images(arguments)
+
+    @torch.inference_mode()
+    def step() -> torch.Tensor:
+        return network(patches)
+
+    return step
+
+
+def plain(arguments: argparse.Namespace) -> Step:
+    """Segment_anything's own modules with the same weights."""
+    network, patches = _plain_copy(deployed(arguments), arguments), images(arguments)
+
+    @torch.inference_mode()
+    def step() -> torch.Tensor:
+        return F.interpolate(network(patches), patches.shape[2:], mode="bilinear", align_corners=False)
+
+    return step
+
+
+def _plain_copy(network: DeployedSemanticSam, arguments: argparse.Namespace) -> PlainSam:
+    model = PlainSam(arguments.architecture, arguments.image_size, CLASSES, lora=False)
+    model.encoder.load_state_dict(network.sam.encoder.vit.state_dict())
+    model.prompts.load_state_dict(network.sam.trained.prompt_encoder.state_dict())
+    model.decoder.load_state_dict(network.sam.trained.mask_decoder.state_dict())
+    return model.eval()
+
+
+def agreement(arguments: argparse.Namespace) -> list[float]:
+    """Dice of both models' class maps, for each image."""
+    patches = images(arguments)
+    network = deployed(arguments)
+    with torch.inference_mode():
+        got = network(patches).argmax(1)
+        expected = _plain_copy(network, arguments)(patches)
+    expected = F.interpolate(expected, patches.shape[2:], mode="bilinear", align_corners=False).argmax(1)
+    shares = [f"{(expected == label).float().mean().item():.2f}" for label in range(CLASSES)]
+    print(f"Shares of the classes: {', '.join(shares)}")
+    values: list[float] = class_map_agreement(got, expected, CLASSES).tolist()
+    return values
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--architecture", default="vit_b", help="image encoder (default: %(default)s)")
+    parser.add_argument("--image-size", type=int, default=512, help="side in pixels (default: %(default)s)")
+    parser.add_argument("--batch", type=int, default=1, help="patches at once (default: %(default)s)")
+    parser.add_argument("--lessons", type=int, default=60, help="steps of the decoder (default: %(default)s)")
+    add_measuring_arguments(parser)
+    arguments = parser.parse_args()
+    measured = measure({"segment_anything": plain, "nnunetv2_semiseg": ours}, arguments)
+    print_table(measured, baseline="segment_anything", unit="pass")
+    print("Dice of both: " + ", ".join(f"{value:.5f}" for value in agreement(arguments)))
+    print_machine(arguments, ("torch", "segment-anything"))
+
+
+if __name__ == "__main__":
+    main()

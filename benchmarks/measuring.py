@@ -1,0 +1,145 @@
+"""Time and peak memory of the variants of one step, each in a process of its own.
+
+A step that has run leaves memory, threads and caches behind, so that every variant gets a fresh process. The
+variants take turns for several rounds: what else the machine does meanwhile hits all of them alike, and the
+fastest step of each is what the program prints. Ratios in one run can be compared; seconds of two machines,
+or of two days, can not.
+"""
+
+from __future__ import annotations
+
+import argparse
+import multiprocessing
+import platform
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+from tqdm import tqdm
+
+Step = Callable[[], object]
+Builder = Callable[[argparse.Namespace], Step]
+"""Makes all that a variant needs and returns its step; a function at the top of a module."""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Of one variant.
+
+    Attributes:
+        seconds: Of the fastest step.
+        steps: Number of steps that were timed.
+        gigabytes: Peak memory: of the process on a CPU (what the imports take is in it), of the tensors on
+            a GPU.
+    """
+
+    seconds: float
+    steps: int
+    gigabytes: float
+
+
+def add_measuring_arguments(parser: argparse.ArgumentParser, steps: int = 2, rounds: int = 2) -> None:
+    """``--device``, ``--threads``, ``--steps`` and ``--rounds``."""
+    parser.add_argument("--device", default="cpu", help="cpu or cuda (default: %(default)s)")
+    parser.add_argument("--threads", type=int, help="of torch; default: as many as there are cores")
+    parser.add_argument("--steps", type=int, default=steps, help="timed steps a round (default: %(default)s)")
+    parser.add_argument(
+        "--rounds", type=int, default=rounds, help="processes a variant (default: %(default)s)"
+    )
+
+
+def measure(variants: Mapping[str, Builder], arguments: argparse.Namespace) -> dict[str, Measured]:
+    """Run all variants in turn.
+
+    Args:
+        variants: By name.
+        arguments: With those of `add_measuring_arguments`.
+
+    Returns:
+        By name.
+
+    Raises:
+        RuntimeError: A variant's process failed; its output is above.
+    """
+    if arguments.only is not None:
+        variants = {arguments.only: variants[arguments.only]}
+    times: dict[str, list[float]] = {name: [] for name in variants}
+    memory: dict[str, list[float]] = {name: [] for name in variants}
+    turns = [name for _ in range(arguments.rounds) for name in variants]
+    for name in tqdm(turns, desc="variants", unit="process"):
+        seconds, gigabytes = _in_a_process(name, variants[name], arguments)
+        times[name] += seconds
+        memory[name].append(gigabytes)
+    return {name: Measured(min(times[name]), len(times[name]), max(memory[name])) for name in variants}
+
+
+def _in_a_process(name: str, builder: Builder, arguments: argparse.Namespace) -> tuple[list[float], float]:
+    context = multiprocessing.get_context("spawn")
+    receiving, sending = context.Pipe(duplex=False)
+    process = context.Process(target=_run, args=(builder, arguments, sending))
+    process.start()
+    sending.close()
+    try:
+        result: tuple[list[float], float] = receiving.recv()
+    except EOFError:
+        raise RuntimeError(f"'{name}' failed; its output above says why") from None
+    finally:
+        process.join()
+    return result
+
+
+def _run(builder: Builder, arguments: argparse.Namespace, sending: Any) -> None:
+    if arguments.threads is not None:
+        torch.set_num_threads(arguments.threads)
+    torch.manual_seed(0)
+    step = builder(arguments)
+    times = []
+    # the first step allocates, chooses algorithms and, with torch.compile, compiles
+    for _ in range(1 + arguments.steps):
+        start = time.perf_counter()
+        step()
+        if arguments.device.startswith("cuda"):
+            torch.cuda.synchronize()
+        times.append(time.perf_counter() - start)
+    sending.send((times[1:], _peak_gigabytes(arguments.device)))
+
+
+def _peak_gigabytes(device: str) -> float:
+    if device.startswith("cuda"):
+        return torch.cuda.max_memory_allocated() / 1e9
+    # not getrusage, whose number a process inherits from its parent
+    status = Path("/proc/self/status").read_text().splitlines()
+    (kilobytes,) = (line.split()[1] for line in status if line.startswith("VmHWM:"))
+    return int(kilobytes) * 1024 / 1e9
+
+
+def print_table(measured: Mapping[str, Measured], baseline: str, unit: str = "step") -> None:
+    """Seconds, memory, and both as ratios to one of the variants, or to the only one."""
+    width = max(map(len, measured))
+    reference = measured.get(baseline, next(iter(measured.values())))
+    print(f"{'':{width}}  s/{unit:5}  faster  peak GB  of memory")
+    for name, one in measured.items():
+        print(
+            f"{name:{width}}  {one.seconds:7.3g}  {reference.seconds / one.seconds:5.2f}x  "
+            f"{one.gigabytes:7.2f}  {one.gigabytes / reference.gigabytes:8.2f}x"
+        )
+
+
+def print_machine(arguments: argparse.Namespace, packages: Sequence[str] = ("torch", "nnunetv2")) -> None:
+    """What was measured on, with what and with which settings."""
+    cuda = arguments.device.startswith("cuda")
+    processor = torch.cuda.get_device_name() if cuda else f"{_cpu()}, {torch.get_num_threads()} threads"
+    print(f"machine: {processor}")
+    print("versions: " + ", ".join(f"{name} {version(name)}" for name in packages))
+    print("settings: " + ", ".join(f"{name}={value}" for name, value in vars(arguments).items()))
+
+
+def _cpu() -> str:
+    information = Path("/proc/cpuinfo")
+    lines = information.read_text().splitlines() if information.exists() else []
+    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()

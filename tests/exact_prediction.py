@@ -1,0 +1,13 @@
+"""A fixture for tests that compare an exported network with the trained one."""
+
+from __future__ import annotations
+
+import pytest
+
+from nnunetv2_semiseg.networks import sam_encoder
+
+
+@pytest.fixture(autouse=True)
+def exact_prediction(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Prediction in float32 on every machine, whatever its CPU could do."""
+    monkeypatch.setattr(sam_encoder, "_cpu_computes_bfloat16", lambda: False)

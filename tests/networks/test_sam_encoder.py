@@ -1,0 +1,140 @@
+"""What a frozen encoder keeps and in which precision: never what it computes."""
+
+from __future__ import annotations
+
+import copy
+
+import pytest
+import torch
+
+from nnunetv2_semiseg.networks import sam_encoder
+from nnunetv2_semiseg.networks.foundation import build_foundation
+from nnunetv2_semiseg.networks.foundation_config import FoundationConfig
+from nnunetv2_semiseg.networks.segmentation_export import DeployedSemanticSam, deployed_state
+from nnunetv2_semiseg.networks.semantic_sam import SemanticSam
+
+CONFIG = FoundationConfig(architecture="vit_tiny", random_weights=True, image_size=96)
+
+
+def _student() -> SemanticSam:
+    torch.manual_seed(1)
+    student = build_foundation(CONFIG, in_channels=1, num_classes=3)
+    for parameter in student.parameters_to_train():
+        torch.nn.init.normal_(parameter, std=0.1)
+    return student
+
+
+def _step(student: SemanticSam, images: torch.Tensor, mixed: bool) -> list[torch.Tensor]:
+    """Logits and the gradients of all that is trained."""
+    with torch.autocast("cpu", torch.bfloat16, enabled=mixed, cache_enabled=False):
+        logits = student(images)
+    return [logits, *torch.autograd.grad(logits.float().square().mean(), student.parameters_to_train())]
+
+
+def test_held_in_half_precision_computes_what_autocast_computes() -> None:
+    """Bit for bit: the weights are rounded once instead of in every pass."""
+    student, images = _student(), torch.rand(2, 1, 96, 96)
+    expected = _step(student, images, mixed=True)
+    student.encoder.hold_in(torch.bfloat16)
+    for ours, theirs in zip(_step(student, images, mixed=True), expected, strict=True):
+        assert torch.equal(ours, theirs)
+
+
+def test_held_in_half_precision_takes_half_the_memory() -> None:
+    encoder = _student().encoder
+    held = copy.deepcopy(encoder)
+    held.hold_in(torch.bfloat16)
+
+    def of_layers(one: torch.nn.Module) -> int:
+        layers = (m for m in one.modules() if isinstance(m, torch.nn.Linear | torch.nn.Conv2d))
+        return sum(p.element_size() * p.numel() for layer in layers for p in layer.parameters())
+
+    assert of_layers(held) * 2 == of_layers(encoder)
+    assert held.vit.pos_embed.dtype == torch.float32
+
+
+def test_held_encoder_works_without_autocast_and_gives_float32() -> None:
+    student, images = _student(), torch.rand(1, 1, 96, 96)
+    exact = student(images)
+    student.encoder.hold_in(torch.bfloat16)
+    rough = student(images)
+    assert rough.dtype == torch.float32
+    assert not torch.equal(rough, exact)
+    torch.testing.assert_close(rough, exact, rtol=0.05, atol=0.05 * exact.abs().max().item())
+
+
+def test_export_of_a_held_encoder_is_float32_and_predicts_the_same() -> None:
+    student, images = _student(), torch.rand(1, 1, 64, 64)
+    student.encoder.hold_in(torch.bfloat16)
+    deployed = DeployedSemanticSam(CONFIG, in_channels=1, num_classes=3)
+    state = deployed_state(student)
+    assert {tensor.dtype for tensor in state.values()} == {torch.float32}
+    deployed.load_state_dict(state)
+    expected = student.predict(images)
+    with torch.no_grad():
+        got = deployed(images)
+    torch.testing.assert_close(got, expected, rtol=0.05, atol=0.05 * expected.abs().max().item())
+
+
+@pytest.mark.parametrize("mixed", [False, True], ids=["float32", "bfloat16"])
+def test_checkpointing_changes_no_result(mixed: bool) -> None:
+    student, images = _student(), torch.rand(2, 1, 96, 96)
+    expected = _step(student, images, mixed)
+    student.encoder.checkpointing = True
+    for ours, theirs in zip(_step(student, images, mixed), expected, strict=True):
+        assert torch.equal(ours, theirs)
+
+
+def test_checkpointing_keeps_less_for_the_backward_pass() -> None:
+    """Counted in what autograd saves, the frozen weights left out."""
+    student, images = _student(), torch.rand(2, 1, 96, 96)
+    weights = {p.untyped_storage().data_ptr() for p in student.parameters()}
+
+    def kept() -> int:
+        sizes: dict[int, int] = {}
+
+        def note(tensor: torch.Tensor) -> torch.Tensor:
+            storage = tensor.untyped_storage()
+            if storage.data_ptr() not in weights:
+                sizes[storage.data_ptr()] = storage.nbytes()
+            return tensor
+
+        with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
+            embeddings = student.encoder(student.trained.image_input(images), student.trained.lora)
+        assert embeddings.requires_grad
+        return sum(sizes.values())
+
+    without = kept()
+    student.encoder.checkpointing = True
+    assert kept() < 0.5 * without
+
+
+def test_configuration_switches_checkpointing_on() -> None:
+    config = FoundationConfig(architecture="vit_tiny", random_weights=True, image_size=96)
+    assert not build_foundation(config, 1, 2).encoder.checkpointing
+    config = FoundationConfig(
+        architecture="vit_tiny", random_weights=True, image_size=96, gradient_checkpointing=True
+    )
+    assert build_foundation(config, 1, 2).encoder.checkpointing
+
+
+@pytest.mark.parametrize("has_instructions", [False, True])
+def test_prediction_on_a_cpu_uses_its_bfloat16_instructions(monkeypatch, has_instructions: bool) -> None:
+    """In the image encoder alone, and only where the CPU has them."""
+    monkeypatch.setattr(sam_encoder, "_cpu_computes_bfloat16", lambda: has_instructions)
+    student, images = _student(), torch.rand(1, 1, 96, 96)
+    deployed = DeployedSemanticSam(CONFIG, in_channels=1, num_classes=3)
+    deployed.load_state_dict(deployed_state(student))
+    computed: dict[str, torch.dtype] = {}
+
+    def note(name: str, module: torch.nn.Module) -> None:
+        module.register_forward_hook(lambda _, __, output: computed.update({name: output.dtype}))
+
+    note("encoder", deployed.sam.encoder.vit.blocks[1].attn.qkv)
+    note("decoder", deployed.sam.trained.mask_decoder.output_upscaling)
+    with torch.no_grad():
+        got, exact = deployed(images), student.predict(images)
+    inside = torch.bfloat16 if has_instructions else torch.float32
+    assert computed == {"encoder": inside, "decoder": torch.float32}
+    assert got.dtype == torch.float32
+    torch.testing.assert_close(got, exact, rtol=0.05, atol=0.05 * exact.abs().max().item())
