@@ -230,15 +230,13 @@ class nnUNetTrainerSemiSeg(nnUNetTrainer):
         return [self.optimizer, *(item.optimizer for item in self._optimizers)]
 
     def on_train_epoch_end(self, train_outputs: list[dict[str, torch.Tensor]]) -> None:
-        """Log the epoch's means of the total, the terms and the measures, and all learning rates."""
+        """Log the epoch's means of total, terms and measures, all learning rates and the memory's peak."""
         means = training_log.epoch_means(train_outputs)
         self.logger.log("train_losses", means.pop("loss"), self.current_epoch)
         means[training_log.RATE + "network"] = self.optimizer.param_groups[0]["lr"]
         for item in self._optimizers:
             means[training_log.RATE + item.name] = item.optimizer.param_groups[0]["lr"]
-        training_log.log_values(self.logger, means, self.current_epoch)
-        for line in training_log.log_lines(means):
-            self.print_to_log_file(line)
+        training_log.log_epoch(self, means)
 
     def on_epoch_end(self) -> None:
         """nnU-Net's end of an epoch and the plot of terms, measures and learning rates."""
