@@ -5,14 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import matplotlib.pyplot as plt
 import torch
 from matplotlib.ticker import MaxNLocator
-from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 
 from nnunetv2_semiseg.memory import peak_memory
+
+if TYPE_CHECKING:  # reports read what is logged, and need not wait for the import
+    from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 
 PREFIX = "semiseg/"
 """Of this package's keys in nnU-Net's logger."""
