@@ -14,10 +14,10 @@ from typing import Any, NamedTuple
 import torch
 from nnunetv2.paths import nnUNet_preprocessed, nnUNet_raw, nnUNet_results
 
-from nnunetv2_semiseg.commands.configure import configured_plans, parse_settings
 from nnunetv2_semiseg.commands.datasets import read_json
 from nnunetv2_semiseg.config import merge_nested
 from nnunetv2_semiseg.networks.planned import small_architecture
+from nnunetv2_semiseg.own_configurations import configured_plans, parse_settings
 from nnunetv2_semiseg.training_log import LOSS, MEASURE
 
 BASELINE = "nnUNetTrainerSupervised"
