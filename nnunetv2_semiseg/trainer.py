@@ -105,7 +105,7 @@ class nnUNetTrainerSemiSeg(nnUNetTrainer):
         self.batch_size = training.labeled_batch_size or own.labeled
         self.unlabeled_batch_size = training.unlabeled_batch_size or own.unlabeled
 
-    def _build_method(self) -> None:
+    def build_method(self) -> None:
         """Build the method around the network as it is now (pretrained or resumed weights included)."""
         setting = Setting(
             num_classes=self.label_manager.num_segmentation_heads,
@@ -151,7 +151,7 @@ class nnUNetTrainerSemiSeg(nnUNetTrainer):
         if not self.was_initialized:
             self.initialize()
         # first of all, so that missing or changed weights don't show after an hour of preprocessing
-        self._build_method()
+        self.build_method()
         resumed, self._companion = self._companion, None
         if resumed is not None:
             self._step = checkpoints.restore_companion(resumed, self.method, self._optimizers)

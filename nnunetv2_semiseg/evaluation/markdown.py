@@ -23,9 +23,8 @@ def report_markdown(report: Report) -> str:
     """The whole report as a page."""
     parts = [f"# {_escaped(report.dataset)}\n", _sources(report), "## Means\n", f"{MEANS}\n"]
     parts += [means_table(report, measure) for measure in MEASURES]
-    costs = cost_rows(report)
-    if costs.rows:
-        parts += ["## Trainings\n", f"{costs_text(report)}\n", _table(costs)]
+    if report.costs:
+        parts += ["## Trainings\n", f"{costs_text(report)}\n", trainings_table(report)]
     parts += ["## Empty and ignored\n", _counts(report)]
     if report.comparisons:
         baseline = next(iter(report.models))
@@ -37,6 +36,11 @@ def report_markdown(report: Report) -> str:
 def means_table(report: Report, measure: Measure) -> str:
     """Means of one measure with a title; see `rows.means_rows`."""
     return f"### {means_title(report, measure)}\n\n" + _table(means_rows(report, measure))
+
+
+def trainings_table(report: Report) -> str:
+    """Dice, hours and memory; see `rows.cost_rows`."""
+    return _table(cost_rows(report))
 
 
 def _counts(report: Report) -> str:
