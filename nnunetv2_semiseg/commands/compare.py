@@ -114,10 +114,10 @@ def _stop(number: int, frame: FrameType | None) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         description="Trains several trainers with the same labeled cases, plans, patch, batch and number of "
-        "iterations, or goes on where that was interrupted; then predicts imagesTs with all networks that came "
-        "out, and writes one report: the measures of nnUNetv2_semiseg_evaluate with hours and memory beside "
-        "Dice. Test images are looked at once, after the last training. Every command is printed before it "
-        "runs. If a training fails, the others go on, and no report is written.",
+        "iterations, or goes on where that was interrupted; then predicts imagesTs with all networks that "
+        "came out, and writes one report: the measures of nnUNetv2_semiseg_evaluate with hours and memory "
+        "beside Dice. Test images are looked at once, after the last training. Every command is printed "
+        "before it runs. If a training fails, the others go on, and no report is written.",
         epilog="example: nnUNetv2_semiseg_compare -d 502 -c 2d -f all --trainers nnUNetTrainer "
         "nnUNetTrainerFixMatch --iterations 25000 --seeds 3 --devices cuda:0 cuda:1 -o report",
     )

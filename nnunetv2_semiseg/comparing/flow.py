@@ -39,7 +39,7 @@ export nnUNet_extTrainer="$(nnUNetv2_semiseg_plugin)"
 # 2. Trainings, side by side if you like; a line that was interrupted goes on when it is given again.
 {training}
 
-# 3. Predictions, each after its training.
+# 3. Predictions, after all trainings.
 {predicting}
 
 # 4. The report, after all of these.
