@@ -5,14 +5,13 @@ from __future__ import annotations
 import os
 import re
 import shlex
-import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from nnunetv2_semiseg.commands.plugin import plugin_path
-from nnunetv2_semiseg.running import Launcher
+from nnunetv2_semiseg.running import Launcher, say
 
 FOLDERS = ("nnUNet_raw", "nnUNet_preprocessed", "nnUNet_results")
 """nnU-Net's variables, and the names of the folders below the demo's output."""
@@ -77,12 +76,6 @@ class Shell:
         self._launcher.run(words, log, environment, _show, shown)
         self.seconds[shown] = time.monotonic() - start
         say(f"  done in {self.seconds[shown]:.0f} s, log: {log}")
-
-
-def say(text: str) -> None:
-    """Print at once, also into a pipe."""
-    sys.stdout.write(f"{text}\n")
-    sys.stdout.flush()
 
 
 def _show(line: str) -> None:

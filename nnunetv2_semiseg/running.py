@@ -13,6 +13,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from tqdm import tqdm
+
 LAST_LINES = 20
 """Of a command's output that are kept in memory."""
 
@@ -119,6 +121,12 @@ class Launcher:
             )
             self._running.add(process)
             return process
+
+
+def say(text: str) -> None:
+    """Print at once, also into a pipe, and beside progress bars."""
+    tqdm.write(text)
+    sys.stdout.flush()
 
 
 def with_own_programs(environment: Mapping[str, str]) -> dict[str, str]:

@@ -19,7 +19,7 @@ from nnunetv2_semiseg.commands.errors import clean_exit
 from nnunetv2_semiseg.commands.plugin import VARIABLE, plugin_path
 from nnunetv2_semiseg.comparing.comparison import Comparison
 from nnunetv2_semiseg.comparing.competitors import find_competitors
-from nnunetv2_semiseg.comparing.data_checks import check_folds, tested_images
+from nnunetv2_semiseg.comparing.data_checks import check_folds, held_out_images
 from nnunetv2_semiseg.comparing.devices import parse_devices
 from nnunetv2_semiseg.comparing.facts import ALL
 from nnunetv2_semiseg.comparing.flow import Prepared, prepare, run, script
@@ -66,7 +66,7 @@ def _prepared(arguments: argparse.Namespace, device: str) -> Prepared:
     """All checks, from the quick ones to those that build the networks."""
     raw = find_raw_dataset(arguments.dataset)
     dataset_json = read_dataset_json(raw)
-    images = tested_images(raw, dataset_json)
+    images = held_out_images(raw, dataset_json)
     name = arguments.name or f"{arguments.configuration}_compare"
     if not re.fullmatch(r"[A-Za-z0-9_-]+", name) or "__" in name:
         raise ValueError(f"--name {name}: use letters, digits, '-' and single '_'")

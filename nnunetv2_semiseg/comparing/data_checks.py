@@ -16,7 +16,7 @@ NNUNETS_FOLDS = 5
 """So many folds nnU-Net makes where there is no file of splits."""
 
 
-def tested_images(raw: Path, dataset_json: Mapping[str, Any]) -> dict[str, tuple[Path, ...]]:
+def held_out_images(raw: Path, dataset_json: Mapping[str, Any]) -> dict[str, tuple[Path, ...]]:
     """Files of each test case, all of which have labels.
 
     Only names are looked at: what the labels show is nobody's business before the last training is over.

@@ -10,7 +10,6 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
-from tqdm import tqdm
 
 from nnunetv2_semiseg.comparing.comparison import Comparison
 from nnunetv2_semiseg.comparing.devices import Device, check_present
@@ -28,6 +27,7 @@ from nnunetv2_semiseg.comparing.stored import check_models
 from nnunetv2_semiseg.comparing.workers import run_jobs
 from nnunetv2_semiseg.data.labeled_check import check_labeled_matches_plans
 from nnunetv2_semiseg.own_configurations import write_plans
+from nnunetv2_semiseg.running import say
 
 SCRIPT = """\
 # The same for all trainings: {conditions}.
@@ -174,7 +174,7 @@ def script(prepared: Prepared, reporting: str) -> str:
 def _configure(prepared: Prepared) -> None:
     """Write the configurations that the plans lack; all at once, in place of the commands that are shown."""
     for job in prepared.missing:
-        tqdm.write(f"$ {job.line}")
+        say(f"$ {job.line}")
     if prepared.missing:
         write_plans(prepared.plans_file, prepared.plans)
 

@@ -17,7 +17,7 @@ from tqdm import tqdm
 
 from nnunetv2_semiseg.comparing.devices import Device
 from nnunetv2_semiseg.comparing.jobs import Job
-from nnunetv2_semiseg.running import CommandFailedError, Launcher
+from nnunetv2_semiseg.running import CommandFailedError, Launcher, say
 
 EPOCH = re.compile(r"\bEpoch (\d+)\s*$")
 """The line of nnU-Net's log that an epoch begins with."""
@@ -80,7 +80,7 @@ class _Worker:
         try:
             self._run_on(job, device)
         except CommandFailedError as error:
-            tqdm.write(f"  failed: {error}")
+            say(f"  failed: {error}")
             return error
         finally:
             self._free.put(device)
@@ -90,7 +90,7 @@ class _Worker:
         own = device.variables(os.environ)
         shown = " ".join([*(f"{name}={shlex.quote(value)}" for name, value in own.items()), job.line])
         log = self._logs / f"{job.name}.log"
-        tqdm.write(f"$ {shown}\n  output: {log}")
+        say(f"$ {shown}\n  output: {log}")
         with log.open("a") as file:
             file.write(f"$ {shown}\n")
         begun, progress = time.monotonic(), _Progress(_steps(job), self._move)
@@ -99,7 +99,7 @@ class _Worker:
         self._launcher.run(job.words, log, environment, progress.look, shown)
         job.end()
         progress.finish()
-        tqdm.write(f"  done in {(time.monotonic() - begun) / SECONDS_A_MINUTE:.1f} min: {job.name}")
+        say(f"  done in {(time.monotonic() - begun) / SECONDS_A_MINUTE:.1f} min: {job.name}")
 
     def _move(self, steps: int) -> None:
         with self._lock:
