@@ -53,12 +53,14 @@ def main() -> None:
         return
     print("The same for all trainings:")
     print("\n".join(f"  {name}: {value}" for name, value in prepared.conditions.items()), flush=True)
-    signal.signal(signal.SIGTERM, _stop)
+    before = signal.signal(signal.SIGTERM, _stop)
     try:
         run(prepared, devices, {})
     except KeyboardInterrupt:
         print("\nstopped: the same command goes on where this one ended", file=sys.stderr)
         sys.exit(INTERRUPTED)
+    finally:
+        signal.signal(signal.SIGTERM, before)
     _report(prepared, arguments)
 
 

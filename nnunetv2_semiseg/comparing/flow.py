@@ -76,7 +76,7 @@ class Prepared:
         settings, facts = comparison.settings, self.facts
         return {
             "configuration": f"{comparison.parent} of {comparison.plans_name}",
-            "iterations": f"{facts.iterations} ({settings['epochs']} epochs)",
+            "iterations": f"{facts.iterations} in epochs of {settings['iterations_per_epoch']}",
             "patch": spoken_patch(facts),
             "labeled cases": spoken_cases(facts),
             "labeled samples a step": str(facts.labeled_samples),
