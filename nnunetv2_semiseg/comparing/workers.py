@@ -80,7 +80,8 @@ class _Worker:
         try:
             self._run_on(job, device)
         except CommandFailedError as error:
-            say(f"  failed: {error}")
+            if not self._launcher.stopped:
+                say(f"  failed: {error}")
             return error
         finally:
             self._free.put(device)
