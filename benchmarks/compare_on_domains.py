@@ -1,10 +1,9 @@
-r"""Compare a semi-supervised trainer with plain nnU-Net, domain by domain.
+r"""Compare trainers with plain nnU-Net on one dataset, domain by domain, with a small patch and network.
 
-Trains each trainer with the same plans, patch, labeled samples a step and iterations on all labeled cases,
-predicts the test images with it, with every network that it exports and with their ensemble, and prints
-Dice by domain and class. The dataset is any that a converter has written and nnU-Net has planned and
-preprocessed. Test labels are read once, at the end. Everything runs through nnU-Net's command line, and each
-command is printed.
+Writes a configuration with that patch and network, and leaves the rest to nnUNetv2_semiseg_compare: training
+under the same conditions, prediction of the test images with every network and their ensemble, and a report.
+The dataset is any that a converter has written and nnU-Net has planned and preprocessed. The same command
+goes on where it was interrupted.
 
 Example, on white blood cells, 20 labeled smears and no labels of single cells:
     python dataset_conversion/Dataset506_WBC.py -i wbc --labeled-domain domain2 --num-labeled 20 --size 128
@@ -17,95 +16,29 @@ Example, on white blood cells, 20 labeled smears and no labels of single cells:
 from __future__ import annotations
 
 import argparse
-import json
-from collections.abc import Sequence
-from dataclasses import asdict
+import sys
 from pathlib import Path
-from typing import Any
 
-from comparison import (
-    BASELINE,
-    comparison_parser,
-    predict,
-    predictions_folder,
-    run,
-    train,
-    training_history,
-    write_configuration,
-)
-from nnunetv2.paths import nnUNet_raw
-from nnunetv2.utilities.find_objects import recursive_find_trainer_class_by_name
+from comparison import BASELINE, comparison_parser, write_configuration
+from nnunetv2.paths import nnUNet_results
 
-from nnunetv2_semiseg.commands.datasets import dataset_name, read_json
+from nnunetv2_semiseg.commands import compare
+from nnunetv2_semiseg.commands.datasets import dataset_name
 from nnunetv2_semiseg.commands.errors import clean_exit
-from nnunetv2_semiseg.evaluation.dice import per_domain_dice
-from nnunetv2_semiseg.export import exported_trainers
 
 
 @clean_exit
 def main() -> None:
-    """Train, predict, evaluate, print."""
+    """Write the configuration, and compare in it."""
     arguments = _parsed()
     dataset = dataset_name(arguments.dataset)
     write_configuration(dataset, arguments)
-    models: list[str] = []
-    seconds: dict[str, float] = {}
-    for trainer in arguments.trainers:
-        seconds[trainer] = train(dataset, trainer, arguments).seconds
-        family = [trainer, *(kind.__name__ for kind in _exports(trainer))]
-        for model in family:
-            predict(dataset, model, arguments)
-        models += family
-        if len(family) > 1:
-            models.append(ensemble(dataset, family, arguments))
-    report(dataset, models, seconds, arguments)
-
-
-def ensemble(dataset: str, models: Sequence[str], arguments: argparse.Namespace) -> str:
-    """Average the models' probabilities; the name of the result."""
-    name = " + ".join(models)
-    folders = [str(predictions_folder(dataset, model, arguments)) for model in models]
-    output = str(predictions_folder(dataset, name, arguments))
-    run(["nnUNetv2_ensemble", "-i", *folders, "-o", output])
-    return name
-
-
-def report(
-    dataset: str, models: Sequence[str], seconds: dict[str, float], arguments: argparse.Namespace
-) -> None:
-    """Print a table of Dice by model, domain and class, and what the trainings logged; store both."""
-    raw = Path(nnUNet_raw) / dataset
-    dataset_json = read_json(raw / "dataset.json", dataset)
-    names = {value: name for name, value in dataset_json["labels"].items()}
-    results = {
-        model: per_domain_dice(predictions_folder(dataset, model, arguments), raw / "labelsTs", dataset_json)
-        for model in models
-    }
-    domains = list(next(iter(results.values())))
-    classes = list(results[models[0]][domains[0]].dice)
-    print(f"\nDice by domain ({', '.join(names[label] for label in classes)}), test images of {dataset}\n")
-    print(f"| model | {' | '.join(domains)} |\n|---|{'---|' * len(domains)}")
-    for model, by_domain in results.items():
-        cells = [
-            " / ".join(f"{by_domain[domain].dice[label]:.3f}" for label in classes) for domain in domains
-        ]
-        print(f"| {model} | {' | '.join(cells)} |")
-    histories = {trainer: training_history(dataset, trainer, arguments) for trainer in seconds}
-    for trainer, history in histories.items():
-        print(f"\n{trainer}: {seconds[trainer] / 60:.1f} minutes with validation; by epoch:")
-        for key, values in history.items():
-            print(f"  {key}: {' '.join(f'{value:.3g}' for value in values)}")
-    stored = {
-        model: {name: asdict(value) for name, value in by_domain.items()}
-        for model, by_domain in results.items()
-    }
-    file = predictions_folder(dataset, "report.json", arguments)
-    file.write_text(json.dumps({"dice": stored, "seconds": seconds, "history": histories}, indent=1))
-    print(f"\n{file}")
-
-
-def _exports(trainer: str) -> list[type[Any]]:
-    return list(exported_trainers(recursive_find_trainer_class_by_name(trainer)))
+    report = Path(nnUNet_results) / dataset / "comparisons" / f"{arguments.name}_report"
+    which = ["-d", dataset, "-c", arguments.name, "-f", "all", "--trainers", *arguments.trainers]
+    how = ["--iterations", str(arguments.iterations), "--seeds", str(arguments.seeds)]
+    where = ["--devices", arguments.device, "-o", str(report), "--overwrite", "--ensemble"]
+    sys.argv = [compare.PROGRAM, *which, *how, *where]
+    compare.main()
 
 
 def _parsed() -> argparse.Namespace:

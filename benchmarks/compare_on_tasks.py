@@ -16,25 +16,26 @@ from __future__ import annotations
 from argparse import Namespace
 from pathlib import Path
 
-from comparison import (
-    BASELINE,
-    Cost,
-    comparison_parser,
-    predict,
-    predictions_folder,
-    run,
-    train,
-    training_history,
-    write_configuration,
-)
-from nnunetv2.paths import nnUNet_raw
+from comparison import BASELINE, comparison_parser, plans_file, write_configuration
+from nnunetv2.paths import nnUNet_raw, nnUNet_results
 
 from nnunetv2_semiseg.commands.datasets import dataset_name, read_json
 from nnunetv2_semiseg.commands.errors import clean_exit
+from nnunetv2_semiseg.comparing.comparison import Comparison
+from nnunetv2_semiseg.comparing.competitors import find_competitors
+from nnunetv2_semiseg.comparing.devices import parse_devices
+from nnunetv2_semiseg.comparing.flow import prepare, run
+from nnunetv2_semiseg.comparing.jobs import Job
+from nnunetv2_semiseg.comparing.settings import common_settings
+from nnunetv2_semiseg.comparing.workers import run_jobs
+from nnunetv2_semiseg.data.raw_reading import images_by_case
+from nnunetv2_semiseg.evaluation.costs import training_cost
 from nnunetv2_semiseg.evaluation.dice import per_domain_dice
+from nnunetv2_semiseg.evaluation.page.training import read_trainings
 from nnunetv2_semiseg.tasks import read_source_endings
 
-MERGED_MODELS = ("nnUNetTrainerVerSemi", "nnUNetTrainerVerSemiEMA")
+MERGED_TRAINER = "nnUNetTrainerVerSemi"
+SEED = 0
 
 
 @clean_exit
@@ -44,32 +45,73 @@ def main() -> None:
     merged = dataset_name(arguments.dataset)
     file = Path(nnUNet_raw) / merged / "dataset.json"
     sources = list(read_source_endings(read_json(file, merged), file))
-    costs = {}
+    devices = parse_devices([arguments.device])
+    trained = {}
     for dataset in (merged, *sources):
-        write_configuration(dataset, arguments)
-        trainer = MERGED_MODELS[0] if dataset == merged else BASELINE
-        costs[dataset] = train(dataset, trainer, arguments)
-        for model in MERGED_MODELS if dataset == merged else [BASELINE]:
-            predict(dataset, model, arguments)
-    for model in MERGED_MODELS:
-        folder = predictions_folder(merged, model, arguments)
-        split = ["nnUNetv2_semiseg_split_tasks", "-d", merged, "-i", str(folder), "-o", f"{folder}_split"]
-        run([*split, "--overwrite"])
-    print_dice(merged, sources, arguments)
-    print_costs(merged, costs, arguments)
+        trained[dataset] = train_and_predict(
+            dataset, MERGED_TRAINER if dataset == merged else BASELINE, arguments
+        )
+    of_merged = trained.pop(merged)
+    (competitor,) = of_merged.competitors
+    folders = {model: of_merged.predictions(model, SEED) for model in competitor.models}
+    run_jobs(
+        [
+            Job(f"split_{folder.name}", ("nnUNetv2_semiseg_split_tasks", *split_options(merged, folder)))
+            for folder in folders.values()
+        ],
+        devices,
+        of_merged.folder / "logs",
+        {},
+        "split",
+    )
+    print_dice(folders, trained)
+    print_costs([of_merged, *trained.values()])
 
 
-def print_dice(merged: str, sources: list[str], arguments: Namespace) -> None:
-    """A table of mean Dice over all test cases: a row for each structure, a column for each model."""
-    print(f"\n| structure | plain nnU-Net | {' | '.join(MERGED_MODELS)} |\n|---|---|---|---|")
-    for source in sources:
-        folders = [predictions_folder(source, BASELINE, arguments)]
-        for model in MERGED_MODELS:
-            split = predictions_folder(merged, model, arguments)
-            folders.append(split.with_name(f"{split.name}_split") / source)
-        raw = Path(nnUNet_raw) / source
-        dataset_json = read_json(raw / "dataset.json", source)
-        results = [list(per_domain_dice(f, raw / "labelsTs", dataset_json).values()) for f in folders]
+def train_and_predict(dataset: str, trainer: str, arguments: Namespace) -> Comparison:
+    """One trainer on one dataset, as far as that is not done yet; where its files lie."""
+    write_configuration(dataset, arguments)
+    raw, file = Path(nnUNet_raw) / dataset, plans_file(dataset)
+    plans = read_json(file, dataset)
+    dataset_json = read_json(raw / "dataset.json", dataset)
+    competitors = find_competitors([trainer])
+    comparison = Comparison(
+        raw=raw,
+        dataset_json=dataset_json,
+        plans_name="nnUNetPlans",
+        parent=arguments.name,
+        name=f"{arguments.name}_compare",
+        folds=("all",),
+        competitors=competitors,
+        settings=common_settings(plans, arguments.name, competitors, arguments.iterations, {}),
+        seeds=(SEED,),
+        results=Path(nnUNet_results) / dataset,
+    )
+    images = images_by_case(raw / "imagesTs", dataset_json["file_ending"])
+    of_trainings = read_json(file.with_name("dataset.json"), dataset)
+    prepared = prepare(comparison, file, plans, of_trainings, images, arguments.device)
+    run(prepared, parse_devices([arguments.device]), {})
+    return comparison
+
+
+def split_options(merged: str, folder: Path) -> tuple[str, ...]:
+    """Of the command that leads predictions back to the datasets of their tasks."""
+    return ("-d", merged, "-i", str(folder), "-o", f"{folder}_split", "--overwrite")
+
+
+def print_dice(folders: dict[str, Path], sources: dict[str, Comparison]) -> None:
+    """A table of mean Dice over all test cases: a row for each structure, a column for each model.
+
+    Args:
+        folders: Predictions of the merged dataset by the model's name.
+        sources: The training of each dataset that it was merged of.
+    """
+    print(f"\n| structure | plain nnU-Net | {' | '.join(folders)} |\n|---|---|{'---|' * len(folders)}")
+    for source, comparison in sources.items():
+        plain = comparison.predictions(comparison.competitors[0].name, SEED)
+        split = [folder.with_name(f"{folder.name}_split") / source for folder in folders.values()]
+        labels, dataset_json = comparison.raw / "labelsTs", comparison.dataset_json
+        results = [list(per_domain_dice(f, labels, dataset_json).values()) for f in (plain, *split)]
         for name, label in dataset_json["labels"].items():
             if label:
                 means = (
@@ -78,13 +120,13 @@ def print_dice(merged: str, sources: list[str], arguments: Namespace) -> None:
                 print(f"| {source}: {name} | {' | '.join(means)} |")
 
 
-def print_costs(merged: str, costs: dict[str, Cost], arguments: Namespace) -> None:
-    """Wall time and memory of each training with its validation, and what VerSemi logged."""
+def print_costs(trained: list[Comparison]) -> None:
+    """Hours and memory of each training."""
     print()
-    for dataset, cost in costs.items():
-        print(f"{dataset}: {cost.seconds / 60:.1f} minutes, {cost.memory:.2f} GiB")
-    for key, values in training_history(merged, MERGED_MODELS[0], arguments).items():
-        print(f"  {key}: {' '.join(f'{value:.3g}' for value in values)}")
+    for comparison in trained:
+        trainer = comparison.competitors[0].trainer.__name__
+        cost = training_cost([read_trainings(comparison.model_folder(trainer, SEED))])
+        print(f"{comparison.dataset}: {60 * cost.hours:.1f} minutes, {cost.process:.2f} GiB")
 
 
 if __name__ == "__main__":

@@ -17,10 +17,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from demo.commands import FOLDERS, CommandFailedError, Shell, demo_variables, say
+from demo.commands import FOLDERS, Shell, demo_variables
 from demo.figure import Row, draw, read_png
 from demo.report import dice_table, format_table
 from nnunetv2_semiseg.evaluation.dice import case_dice
+from nnunetv2_semiseg.running import CommandFailedError, say
 
 ROOT = Path(__file__).resolve().parents[1]
 MARKER = ".made_by_the_demo"
@@ -68,7 +69,9 @@ def main() -> None:
     start = time.monotonic()
     try:
         run_demo(arguments.output.resolve(), QUICK if arguments.quick else FULL)
-    except (CommandFailedError, ValueError) as error:
+    except CommandFailedError as error:
+        sys.exit(f"{''.join(error.tail)}error: {error}")
+    except ValueError as error:
         sys.exit(f"error: {error}")
     minutes = (time.monotonic() - start) / 60
     say(f"The demo took {minutes:.1f} minutes, and {cpu_minutes():.1f} minutes of the processors' time.")

@@ -5,15 +5,13 @@ from __future__ import annotations
 import os
 import re
 import shlex
-import subprocess
-import sys
 import time
-from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from nnunetv2_semiseg.commands.plugin import plugin_path
+from nnunetv2_semiseg.running import Launcher, say
 
 FOLDERS = ("nnUNet_raw", "nnUNet_preprocessed", "nnUNet_results")
 """nnU-Net's variables, and the names of the folders below the demo's output."""
@@ -38,29 +36,6 @@ def demo_variables(output: Path) -> dict[str, str]:
 
 
 @dataclass
-class CommandFailedError(Exception):
-    """A command ended with an error.
-
-    Attributes:
-        command: As it was run.
-        code: Its exit code.
-        log: File with all of its output.
-        tail: The last lines of it.
-    """
-
-    command: str
-    code: int
-    log: Path
-    tail: list[str]
-
-    def __str__(self) -> str:
-        """All that helps to find the cause."""
-        return f"'{self.command}' ended with exit code {self.code}; its output is in {self.log}:\n" + "".join(
-            self.tail
-        )
-
-
-@dataclass
 class Shell:
     """Runs commands of this Python environment.
 
@@ -73,6 +48,7 @@ class Shell:
     logs: Path
     variables: Mapping[str, str]
     seconds: dict[str, float] = field(default_factory=dict)
+    _launcher: Launcher = field(default_factory=Launcher)
 
     def show_variables(self) -> None:
         """Print the variables as a person would set them."""
@@ -95,42 +71,14 @@ class Shell:
         say(f"\n$ {shown}")
         log = self.logs / f"{len(self.seconds) + 1:02d}_{Path(words[0]).name}.log"
         start = time.monotonic()
-        process = subprocess.Popen(
-            words,
-            env=self._environment(variables),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
-        )
-        tail = _follow(process, log)
-        if process.wait() != 0:
-            raise CommandFailedError(shown, process.returncode, log, tail)
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith("nnUNet_")}
+        environment = {**inherited, **self.variables, **variables}
+        self._launcher.run(words, log, environment, _show, shown)
         self.seconds[shown] = time.monotonic() - start
         say(f"  done in {self.seconds[shown]:.0f} s, log: {log}")
 
-    def _environment(self, variables: Mapping[str, str]) -> dict[str, str]:
-        inherited = {name: value for name, value in os.environ.items() if not name.startswith("nnUNet_")}
-        programs = os.path.dirname(sys.executable)
-        inherited["PATH"] = os.pathsep.join([programs, inherited.get("PATH", "")])
-        return {**inherited, **self.variables, **variables}
 
-
-def say(text: str) -> None:
-    """Print at once, also into a pipe."""
-    sys.stdout.write(f"{text}\n")
-    sys.stdout.flush()
-
-
-def _follow(process: subprocess.Popen[str], log: Path) -> list[str]:
-    """Write a process's output to a log until it ends; the last lines."""
-    tail: deque[str] = deque(maxlen=20)
-    with log.open("w") as file:
-        for line in process.stdout or ():
-            file.write(line)
-            file.flush()
-            tail.append(line)
-            match = SHOWN.search(line)
-            if match:
-                say(f"  {match[0]}")
-    return list(tail)
+def _show(line: str) -> None:
+    match = SHOWN.search(line)
+    if match:
+        say(f"  {match[0]}")

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
@@ -34,19 +35,33 @@ def written_by(save: Callable[[IO[bytes]], None]) -> dict[str, Any]:
     return content
 
 
+@contextmanager
+def atomic_file(path: str | Path) -> Iterator[IO[bytes]]:
+    """Write a file so that a kill at any moment leaves the old one or the new one, whole.
+
+    Args:
+        path: Target; an existing file is replaced when the block ends without an exception.
+    """
+    temporary = Path(f"{path}.tmp")
+    try:
+        with temporary.open("wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)  # of an exception, such as a full disk
+
+
 def save_atomically(checkpoint: dict[str, Any], path: str | Path) -> None:
-    """Write a checkpoint so that a kill at any moment leaves the old file or the new one, whole.
+    """Write a checkpoint as `atomic_file` does.
 
     Args:
         checkpoint: What `torch.save` takes.
         path: Target; an existing file is replaced at the end.
     """
-    temporary = Path(f"{path}.tmp")
-    with temporary.open("wb") as file:
+    with atomic_file(path) as file:
         torch.save(checkpoint, file)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
 
 
 def companion_state(method: Method, optimizers: list[ScheduledOptimizer], step: int) -> dict[str, Any]:

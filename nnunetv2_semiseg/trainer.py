@@ -111,7 +111,7 @@ class nnUNetTrainerSemiSeg(nnUNetTrainer):
         self.batch_size = training.labeled_batch_size or own.labeled
         self.unlabeled_batch_size = training.unlabeled_batch_size or own.unlabeled
 
-    def _build_method(self) -> None:
+    def build_method(self) -> None:
         """Build the method around the network as it is now (pretrained or resumed weights included)."""
         setting = Setting(
             num_classes=self.label_manager.num_segmentation_heads,
@@ -158,7 +158,7 @@ class nnUNetTrainerSemiSeg(nnUNetTrainer):
         if not self.was_initialized:
             self.initialize()
         # first of all, so that missing or changed weights don't show after an hour of preprocessing
-        self._build_method()
+        self.build_method()
         resumed, self._companion = self._companion, None
         if resumed is not None:
             self._step = checkpoints.restore_companion(resumed, self.method, self._optimizers)
@@ -237,15 +237,13 @@ class nnUNetTrainerSemiSeg(nnUNetTrainer):
         return [self.optimizer, *(item.optimizer for item in self._optimizers)]
 
     def on_train_epoch_end(self, train_outputs: list[dict[str, torch.Tensor]]) -> None:
-        """Log the epoch's means of the total, the terms and the measures, and all learning rates."""
+        """Log the epoch's means of total, terms and measures, all learning rates and the memory's peak."""
         means = training_log.epoch_means(train_outputs)
         self.logger.log("train_losses", means.pop("loss"), self.current_epoch)
         means[training_log.RATE + "network"] = self.optimizer.param_groups[0]["lr"]
         for item in self._optimizers:
             means[training_log.RATE + item.name] = item.optimizer.param_groups[0]["lr"]
-        training_log.log_values(self.logger, means, self.current_epoch)
-        for line in training_log.log_lines(means):
-            self.print_to_log_file(line)
+        training_log.log_epoch(self, means)
 
     def on_epoch_end(self) -> None:
         """nnU-Net's end of an epoch and the plot of terms, measures and learning rates."""

@@ -5,17 +5,31 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import matplotlib.pyplot as plt
 import torch
 from matplotlib.ticker import MaxNLocator
 
+from nnunetv2_semiseg.memory import peak_memory
+
+if TYPE_CHECKING:  # reports read what is logged, and need not wait for the import
+    from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
+
 PREFIX = "semiseg/"
 """Of this package's keys in nnU-Net's logger."""
 
 LOSS, MEASURE, RATE = f"{PREFIX}loss/", f"{PREFIX}measure/", f"{PREFIX}lr/"
+MEMORY = f"{PREFIX}memory/"
 PLOT_FILE = "progress_semiseg.png"
+
+LINES = (
+    ("Loss terms", LOSS),
+    ("Measures", MEASURE),
+    ("Learning rates", RATE),
+    ("Peak memory in GiB", MEMORY),
+)
+"""Titles of the lines of the text log, and prefixes of their keys."""
 
 
 def epoch_means(steps: Sequence[Mapping[str, torch.Tensor]]) -> dict[str, float]:
@@ -25,6 +39,20 @@ def epoch_means(steps: Sequence[Mapping[str, torch.Tensor]]) -> dict[str, float]
         return {}
     means = [torch.stack([step[name] for step in steps if name in step]).float().mean() for name in names]
     return dict(zip(names, torch.stack(means).tolist(), strict=True))
+
+
+def log_epoch(trainer: nnUNetTrainer, means: Mapping[str, float]) -> None:
+    """Give an epoch's values and the memory's peak to nnU-Net's logger and to the text log.
+
+    Args:
+        trainer: At the end of an epoch's training.
+        means: By key, with one of this module's prefixes.
+    """
+    memory = {MEMORY + name: peak for name, peak in peak_memory(trainer.device).items()}
+    values = {**means, **memory}
+    log_values(trainer.logger, values, trainer.current_epoch)
+    for line in log_lines(values):
+        trainer.print_to_log_file(line)
 
 
 def log_values(logger: Any, values: Mapping[str, float], epoch: int) -> None:
@@ -45,9 +73,9 @@ def log_values(logger: Any, values: Mapping[str, float], epoch: int) -> None:
 
 
 def log_lines(values: Mapping[str, float]) -> list[str]:
-    """The values as lines for the text log: loss terms, measures, learning rates."""
+    """The values as lines for the text log: loss terms, measures, learning rates, memory."""
     lines = []
-    for title, prefix in (("Loss terms", LOSS), ("Measures", MEASURE), ("Learning rates", RATE)):
+    for title, prefix in LINES:
         shown = [
             f"{key.removeprefix(prefix)} {value:.4g}"
             for key, value in values.items()

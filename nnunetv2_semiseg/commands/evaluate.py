@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,6 +12,7 @@ from nnunetv2_semiseg.commands.arguments import natural, positive
 from nnunetv2_semiseg.commands.errors import clean_exit
 from nnunetv2_semiseg.data.raw_folders import find_raw_dataset
 from nnunetv2_semiseg.data.raw_reading import read_dataset_json
+from nnunetv2_semiseg.evaluation.costs import training_cost
 from nnunetv2_semiseg.evaluation.evaluate import evaluate, name_models
 from nnunetv2_semiseg.evaluation.markdown import means_table
 from nnunetv2_semiseg.evaluation.measures import MEASURES
@@ -34,7 +36,7 @@ def main() -> None:
         images=_images(dataset, arguments.images),
         trainings=_trainings(list(models), arguments.models),
     )
-    report = evaluate(
+    measured = evaluate(
         dataset.name,
         sources.dataset_json,
         arguments.reference or _test_labels(dataset),
@@ -43,6 +45,8 @@ def main() -> None:
         seed=arguments.seed,
         num_processes=arguments.num_processes,
     )
+    costs = {model: training_cost([folds]) for model, folds in sources.trainings.items()}
+    report = dataclasses.replace(measured, costs=costs)
     if report.left_out:
         print(f"{len(report.left_out)} cases are not in all folders and left out", file=sys.stderr)
     write_report(report, arguments.output, arguments.overwrite, report_page(report, sources))
@@ -125,8 +129,8 @@ def _add_page_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     add(
         "--models", nargs="+", metavar="FOLDER",
-        help="model folder of each prediction folder, in their order, for training curves; "
-        f"{NO_MODEL} where there is none; default: no curves",
+        help="model folder of each prediction folder, in their order, for training curves, hours and memory; "
+        f"{NO_MODEL} where there is none; default: none of these",
     )  # fmt: skip
 
 

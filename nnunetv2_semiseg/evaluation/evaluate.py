@@ -14,6 +14,8 @@ from nnunetv2_semiseg.evaluation.comparison import compare
 from nnunetv2_semiseg.evaluation.label_files import check_labels, match_cases
 from nnunetv2_semiseg.evaluation.measuring import measure_cases
 from nnunetv2_semiseg.evaluation.report import Report
+from nnunetv2_semiseg.evaluation.scores import Score
+from nnunetv2_semiseg.evaluation.seeds import SeedResult, mean_over_seeds, seed_result
 from nnunetv2_semiseg.evaluation.statistics import CONFIDENCE, RESAMPLES
 from nnunetv2_semiseg.evaluation.summary import summarise
 from nnunetv2_semiseg.tasks import CASE_TASKS
@@ -23,7 +25,7 @@ def evaluate(
     dataset: str,
     dataset_json: Mapping[str, Any],
     reference: Path,
-    models: Mapping[str, Path],
+    models: Mapping[str, Path | Sequence[Path]],
     *,
     common: bool = False,
     seed: int = 0,
@@ -35,7 +37,8 @@ def evaluate(
         dataset: Name of the dataset, for the report.
         dataset_json: Content of its dataset.json.
         reference: Folder with the true label maps.
-        models: Folder with predicted ones by the model's name; the first is the baseline.
+        models: Folder with predicted ones by the model's name, or one folder for each training of a model
+            that was trained several times; the first model is the baseline.
         common: Measure the cases that all folders have, instead of refusing folders with other cases.
         seed: Of the bootstrap, at least 0.
         num_processes: Background processes; None: nnU-Net's default (``nnUNet_def_n_proc``, else 8).
@@ -51,26 +54,55 @@ def evaluate(
             f"{dataset} is a merged dataset, whose cases are not annotated for all classes: use "
             "nnUNetv2_semiseg_evaluate_tasks"
         )
-    for folder in models.values():
+    trained = {name: [found] if isinstance(found, Path) else list(found) for name, found in models.items()}
+    names = [name for name, folders in trained.items() for _ in folders]
+    folders = [folder for of_model in trained.values() for folder in of_model]
+    for folder in folders:
         check_labels(folder, dataset_json)
-    matched = match_cases(reference, list(models.values()), dataset_json["file_ending"], common)
-    processes = num_processes or default_num_processes
-    measured = measure_cases(matched.cases, list(models), dataset_json, processes)
+    matched = match_cases(reference, folders, dataset_json["file_ending"], common)
+    measured = measure_cases(matched.cases, names, dataset_json, num_processes or default_num_processes)
+    scores, seeds = _by_model(trained, measured.scores)
     return Report(
         dataset=dataset,
         reference=str(reference),
-        models={name: str(folder) for name, folder in models.items()},
+        models={name: str(of_model[0]) for name, of_model in trained.items()},
         classes=tuple(entry.name for entry in foreground_classes(dataset_json["labels"])),
-        domains=tuple(sorted({score.domain for score in measured.scores})),
+        domains=tuple(sorted({score.domain for score in scores})),
         unit=measured.unit,
         seed=seed,
         resamples=RESAMPLES,
         confidence=CONFIDENCE,
         left_out=matched.left_out,
-        scores=measured.scores,
-        summaries=tuple(summarise(measured.scores)),
-        comparisons=tuple(compare(measured.scores, list(models), seed)),
+        scores=scores,
+        summaries=tuple(summarise(scores)),
+        comparisons=tuple(compare(scores, list(models), seed)),
+        seeds=seeds,
     )
+
+
+def _by_model(
+    trained: Mapping[str, Sequence[Path]], scores: Sequence[Score]
+) -> tuple[tuple[Score, ...], dict[str, tuple[SeedResult, ...]]]:
+    """Scores of each model, and the results of each of its trainings where there are several.
+
+    Args:
+        trained: Prediction folders by the model's name, one for each training.
+        scores: As many of each training, in their order.
+    """
+    count = len(scores) // sum(map(len, trained.values()))
+    parts = (scores[start : start + count] for start in range(0, len(scores), count))
+    joined: list[Score] = []
+    seeds = {}
+    for model, folders in trained.items():
+        of_model = [next(parts) for _ in folders]
+        if len(folders) == 1:
+            joined += of_model[0]
+            continue
+        joined += mean_over_seeds(of_model)
+        seeds[model] = tuple(
+            seed_result(str(folder), part) for folder, part in zip(folders, of_model, strict=True)
+        )
+    return tuple(joined), seeds
 
 
 def name_models(folders: Sequence[Path], names: Sequence[str] | None = None) -> dict[str, Path]:

@@ -8,11 +8,14 @@ from nnunetv2_semiseg.evaluation.rows import (
     MEANS,
     NOTHING_EMPTY,
     Table,
+    cost_rows,
+    costs_text,
     count_rows,
     difference_rows,
     differences_text,
     means_rows,
     means_title,
+    seeds_text,
 )
 
 
@@ -20,6 +23,8 @@ def report_markdown(report: Report) -> str:
     """The whole report as a page."""
     parts = [f"# {_escaped(report.dataset)}\n", _sources(report), "## Means\n", f"{MEANS}\n"]
     parts += [means_table(report, measure) for measure in MEASURES]
+    if report.costs:
+        parts += ["## Trainings\n", f"{costs_text(report)}\n", trainings_table(report)]
     parts += ["## Empty and ignored\n", _counts(report)]
     if report.comparisons:
         baseline = next(iter(report.models))
@@ -33,17 +38,26 @@ def means_table(report: Report, measure: Measure) -> str:
     return f"### {means_title(report, measure)}\n\n" + _table(means_rows(report, measure))
 
 
+def trainings_table(report: Report) -> str:
+    """Dice, hours and memory; see `rows.cost_rows`."""
+    return _table(cost_rows(report))
+
+
 def _counts(report: Report) -> str:
     counts = count_rows(report)
     return _table(counts) if counts.rows else f"{NOTHING_EMPTY}\n"
 
 
 def _sources(report: Report) -> str:
-    lines = [f"- Reference: {_escaped(report.reference)}"]
-    lines += [f"- {_escaped(name)}: {_escaped(folder)}" for name, folder in report.models.items()]
+    lines = [f"- {_escaped(name)}: {_escaped(value)}" for name, value in report.conditions.items()]
+    lines.append(f"- Reference: {_escaped(report.reference)}")
+    for name, first in report.models.items():
+        folders = [training.folder for training in report.seeds.get(name, ())] or [first]
+        lines.append(f"- {_escaped(name)}: {_escaped(', '.join(folders))}")
     if report.left_out:
         lines.append(f"- Not measured, as not all folders have them: {_escaped(', '.join(report.left_out))}")
-    return "\n".join(lines) + "\n"
+    seeds = seeds_text(report)
+    return "\n".join(lines) + "\n" + (f"\n{seeds}\n" if seeds else "")
 
 
 def _differences(report: Report, model: str) -> str:

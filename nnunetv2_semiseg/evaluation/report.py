@@ -5,12 +5,15 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from nnunetv2_semiseg.evaluation.comparison import Comparison
+from nnunetv2_semiseg.evaluation.costs import TrainingCost
 from nnunetv2_semiseg.evaluation.scores import Score
+from nnunetv2_semiseg.evaluation.seeds import SeedResult
 from nnunetv2_semiseg.evaluation.summary import Spread, Summary
 
 FORMAT = 1
@@ -24,7 +27,8 @@ class Report:
     Attributes:
         dataset: Name of the dataset.
         reference: Folder with the true label maps.
-        models: Prediction folder of each model by its name; the first is the baseline.
+        models: Prediction folder of each model by its name; the first is the baseline. Of a model that was
+            trained several times, that of the first training.
         classes: Names of the foreground classes, in the order of dataset.json.
         domains: Sorted names.
         unit: Of distances, ``mm`` or ``px``.
@@ -35,6 +39,10 @@ class Report:
         scores: Of each model, case and class, and of each case the mean of classes.
         summaries: Of each model, class and domain.
         comparisons: Of each model but the first, class, domain and measure.
+        seeds: Of models that were trained several times, each training by the model's name; scores are then
+            means over these trainings.
+        costs: Of models whose trainings are known, by name.
+        conditions: What all models have in common, by what it is called.
     """
 
     dataset: str
@@ -50,6 +58,9 @@ class Report:
     scores: tuple[Score, ...]
     summaries: tuple[Summary, ...]
     comparisons: tuple[Comparison, ...]
+    seeds: Mapping[str, tuple[SeedResult, ...]] = field(default_factory=dict)
+    costs: Mapping[str, TrainingCost] = field(default_factory=dict)
+    conditions: Mapping[str, str] = field(default_factory=dict)
 
 
 def report_to_json(report: Report) -> str:
@@ -76,6 +87,13 @@ def read_report(file: Path) -> Report:
     content["scores"] = tuple(_score(entry) for entry in content["scores"])
     content["summaries"] = tuple(_summary(entry) for entry in content["summaries"])
     content["comparisons"] = tuple(Comparison(**_with_nan(entry)) for entry in content["comparisons"])
+    content["seeds"] = {
+        model: tuple(SeedResult(**_with_nan(entry)) for entry in trainings)
+        for model, trainings in content.get("seeds", {}).items()
+    }
+    content["costs"] = {
+        model: TrainingCost(**_with_nan(entry)) for model, entry in content.get("costs", {}).items()
+    }
     return Report(**content)
 
 

@@ -7,9 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from nnunetv2_semiseg.evaluation.comparison import Comparison
+from nnunetv2_semiseg.evaluation.costs import TrainingCost
 from nnunetv2_semiseg.evaluation.measures import MEASURES, Measure
 from nnunetv2_semiseg.evaluation.report import Report
-from nnunetv2_semiseg.evaluation.summary import Spread, Summary
+from nnunetv2_semiseg.evaluation.seeds import overall_dice
+from nnunetv2_semiseg.evaluation.summary import Spread, Summary, spread
 
 UNDEFINED = "-"
 
@@ -25,6 +27,17 @@ Mean of the paired differences to {baseline}, its {confidence:g} % interval (per
 resamples of cases, seed {seed}), p-value of Wilcoxon's signed-rank test (two-sided, not corrected for the
 number of comparisons), and the number of pairs. More is better for Dice and Jaccard, less for HD95 and
 ASD."""
+
+SEEDS = """\
+Every model was trained {count} times, with other seeds. The score of a case is the mean over these trainings,
+of those in which the case or the prediction has the class. A case counts as empty where it is in any of them.
+The intervals say what other cases would change; what another seed changes, the table of trainings shows."""
+
+COSTS = """\
+Hours are those of all epochs, with the validation batches after each and without preprocessing and the final
+validation; of several seeds, their mean. Memory is the highest in GiB: of tensors on the GPU, and of the
+training's own process without those that augment images. Networks of one training share its cost. Dice is the
+mean of domains and classes{seeds}."""
 
 CLASS, MODEL, DOMAIN = "class", "model", "domain"
 """Headers of the columns of names."""
@@ -87,6 +100,33 @@ def difference_rows(report: Report, model: str) -> Table:
     return _table([CLASS, DOMAIN, *titles], list(rows.values()))
 
 
+def seeds_text(report: Report) -> str:
+    """That scores are means over trainings; nothing where they are not."""
+    counts = {len(trainings) for trainings in report.seeds.values()}
+    return SEEDS.format(count=" or ".join(map(str, sorted(counts)))) if counts else ""
+
+
+def cost_rows(report: Report) -> Table:
+    """Dice, hours and memory: a row for each model; no rows where no training is known."""
+    dice = MEASURES[0]
+    rows = []
+    for model in report.models if report.costs else ():
+        values = [result.dice for result in report.seeds.get(model, ())]
+        mean = overall_dice([summary for summary in report.summaries if summary.model == model])
+        over = spread(values) if values else Spread(mean, math.nan, 1)
+        cost = report.costs.get(model, TrainingCost(math.nan, math.nan, math.nan))
+        row = [model, _mean(over, None, dice)]
+        row += [", ".join(number(value, dice) for value in values)] if report.seeds else []
+        rows.append([*row, *map(_three_digits, (cost.hours, cost.gpu, cost.process))])
+    seeds = ["of each seed"] if report.seeds else []
+    return _table([MODEL, "Dice in %", *seeds, "training in h", "GPU in GiB", "process in GiB"], rows)
+
+
+def costs_text(report: Report) -> str:
+    """What the numbers of `cost_rows` are."""
+    return COSTS.format(seeds=", with its standard deviation between seeds" if report.seeds else "")
+
+
 def differences_text(report: Report, baseline: str) -> str:
     """What the numbers of `difference_rows` are; ``baseline`` is the first model as the page writes it."""
     return DIFFERENCES.format(
@@ -111,6 +151,10 @@ def number(value: float, measure: Measure, sign: str = "") -> str:
 
 def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
     return Table(tuple(header), tuple(map(tuple, rows)))
+
+
+def _three_digits(value: float) -> str:
+    return UNDEFINED if math.isnan(value) else f"{value:.3g}"
 
 
 def _by_class(summaries: Sequence[Summary]) -> list[Summary]:

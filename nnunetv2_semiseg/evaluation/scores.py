@@ -68,7 +68,31 @@ def score_case(
         One score for each class; if there are several, their mean as well.
     """
     scores = [_score_class(true, predicted, entry, ignore) for entry in classes]
-    return scores if len(scores) == 1 else [*scores, _mean_of_classes(scores)]
+    return scores if len(scores) == 1 else [*scores, mean_score(CLASS_MEAN, scores)]
+
+
+def mean_score(label: str, scores: Sequence[ClassScore]) -> ClassScore:
+    """Mean over what occurs; undefined where one of that is: to miss a class improves nothing.
+
+    Args:
+        label: Of the mean.
+        scores: Of the same case; those that are absent do not count.
+    """
+    occurring = [score for score in scores if not score.absent]
+    values = {
+        measure.name: float(np.mean([score.values[measure.name] for score in occurring]))
+        if occurring
+        else math.nan
+        for measure in MEASURES
+    }
+    return ClassScore(
+        label=label,
+        values=values,
+        empty_prediction=any(score.empty_prediction for score in scores),
+        empty_reference=any(score.empty_reference for score in scores),
+        absent=not occurring,
+        partly_ignored=any(score.partly_ignored for score in scores),
+    )
 
 
 def _score_class(true: LabelMap, predicted: LabelMap, entry: LabelClass, ignore: int | None) -> ClassScore:
@@ -91,23 +115,4 @@ def _score_class(true: LabelMap, predicted: LabelMap, entry: LabelClass, ignore:
         empty_reference=has_prediction and not has_reference,
         absent=not has_reference and not has_prediction,
         partly_ignored=ignored,
-    )
-
-
-def _mean_of_classes(scores: Sequence[ClassScore]) -> ClassScore:
-    """Mean over the classes that occur; undefined where one of them is: to miss a class improves nothing."""
-    occurring = [score for score in scores if not score.absent]
-    values = {
-        measure.name: float(np.mean([score.values[measure.name] for score in occurring]))
-        if occurring
-        else math.nan
-        for measure in MEASURES
-    }
-    return ClassScore(
-        label=CLASS_MEAN,
-        values=values,
-        empty_prediction=any(score.empty_prediction for score in scores),
-        empty_reference=any(score.empty_reference for score in scores),
-        absent=not occurring,
-        partly_ignored=any(score.partly_ignored for score in scores),
     )

@@ -10,7 +10,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from nnunetv2_semiseg.evaluation.comparison import Comparison
+from nnunetv2_semiseg.evaluation.costs import TrainingCost
 from nnunetv2_semiseg.evaluation.measures import MEASURES
+from nnunetv2_semiseg.evaluation.report import Report
 from nnunetv2_semiseg.evaluation.scores import Score
 from nnunetv2_semiseg.evaluation.summary import Summary
 
@@ -46,6 +48,19 @@ def comparisons_csv(comparisons: Iterable[Comparison]) -> str:
     """A row for each model, class, domain and measure."""
     header = [field.name for field in dataclasses.fields(Comparison)]
     return _csv(header, [dataclasses.asdict(entry) for entry in comparisons])
+
+
+def trainings_csv(report: Report) -> str:
+    """A row for each model: the cost of its training, and the Dice of each seed."""
+    longest = max((len(trainings) for trainings in report.seeds.values()), default=0)
+    seeds = [f"dice_of_seed_{index + 1}" for index in range(longest)]
+    rows = []
+    for model, cost in report.costs.items():
+        dice = [training.dice for training in report.seeds.get(model, ())]
+        dice += [math.nan] * (longest - len(dice))
+        rows.append({"model": model, **dataclasses.asdict(cost), **dict(zip(seeds, dice, strict=True))})
+    costs = [field.name for field in dataclasses.fields(TrainingCost)]
+    return _csv(["model", *costs, *seeds], rows)
 
 
 def _csv(header: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> str:

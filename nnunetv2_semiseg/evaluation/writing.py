@@ -7,10 +7,10 @@ from pathlib import Path
 from nnunetv2_semiseg.data.raw_folders import staged_folder
 from nnunetv2_semiseg.evaluation.markdown import report_markdown
 from nnunetv2_semiseg.evaluation.report import Report, report_to_json
-from nnunetv2_semiseg.evaluation.tables import comparisons_csv, scores_csv, summaries_csv
+from nnunetv2_semiseg.evaluation.tables import comparisons_csv, scores_csv, summaries_csv, trainings_csv
 
 JSON, MARKDOWN, PAGE = "report.json", "report.md", "report.html"
-FILES = (JSON, MARKDOWN, PAGE, "scores.csv", "summary.csv", "comparisons.csv")
+FILES = (JSON, MARKDOWN, PAGE, "scores.csv", "summary.csv", "comparisons.csv", "trainings.csv")
 """What a report may consist of."""
 
 
@@ -60,6 +60,8 @@ def write_report(report: Report, folder: Path, overwrite: bool = False, page: st
     }
     if report.comparisons:
         texts["comparisons.csv"] = comparisons_csv(report.comparisons)
+    if report.costs:
+        texts["trainings.csv"] = trainings_csv(report)
     if page:
         texts[PAGE] = page
     with staged_folder(folder) as staging:

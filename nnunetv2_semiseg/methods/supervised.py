@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any, cast
 
 import torch
-from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 
 from nnunetv2_semiseg.config import TrainingConfig, merged_section, parse_config
 from nnunetv2_semiseg.lengths import set_lengths
@@ -13,14 +12,15 @@ from nnunetv2_semiseg.methods.resolve import check_section, training_values
 from nnunetv2_semiseg.optimization import backward_and_step
 from nnunetv2_semiseg.precision import check_precision, give_float32, training_autocast, uses_scaler
 from nnunetv2_semiseg.random_state import seed_everything
+from nnunetv2_semiseg.safe_trainer import SafeTrainer
 
 
-class nnUNetTrainerSupervised(nnUNetTrainer):
+class nnUNetTrainerSupervised(SafeTrainer):
     """nnU-Net on the labeled images alone, as long as the configuration says.
 
     nnUNetTrainer has its length and nnU-Net's batch size built in. For a comparison with equal numbers of
-    iterations and labeled samples this class takes both from the plans, and the seed and the precision; it
-    changes nothing else.
+    iterations and labeled samples this class takes both from the plans, and the seed and the precision. It
+    learns as nnU-Net does.
     """
 
     def __init__(

@@ -11,16 +11,17 @@ from typing import Any
 
 import pytest
 
-from nnunetv2_semiseg.commands.configure import (
-    configured_plans,
-    main,
-    parse_settings,
-    with_absolute_checkpoints,
-)
+from nnunetv2_semiseg.commands.configure import main
 from nnunetv2_semiseg.config import TrainingConfig, merged_section
 from nnunetv2_semiseg.methods.discovery import discovered_methods
 from nnunetv2_semiseg.methods.keys import all_keys
 from nnunetv2_semiseg.methods.resolve import resolve_config
+from nnunetv2_semiseg.own_configurations import (
+    configured_plans,
+    parse_settings,
+    setting_words,
+    with_absolute_checkpoints,
+)
 
 DATASET = "Dataset500_Phantom"
 Command = Callable[..., None]
@@ -247,3 +248,18 @@ def test_checkpoints_get_whole_paths(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert whole["synfoc"]["foundation"]["checkpoint"] == str(tmp_path / "weights.pth")
     assert whole["skd"]["foundation"]["checkpoint"] == str(tmp_path / "home" / "sam.pth")
     assert whole["epochs"] == 3
+
+
+def test_settings_as_words_come_back() -> None:
+    settings: dict[str, Any] = {
+        "epochs": 3,
+        "precision": "float32",
+        "seed": None,
+        "synfoc": {"foundation": {"checkpoint": "/data/a b.pth", "random_weights": False}},
+        "views": {"gamma_range": [0.5, 2.0]},
+        "fixmatch": {"odd": "12", "odder": "true"},
+    }
+    words = setting_words(settings)
+    assert words[:3] == ["epochs=3", "precision=float32", "seed=null"]
+    assert "synfoc.foundation.checkpoint=/data/a b.pth" in words
+    assert parse_settings(words) == settings

@@ -132,6 +132,8 @@ def test_the_page_has_pictures_and_training_curves(
     run(monkeypatch, *arguments, "--models", "model", "-")
     text = page.read_text()
     assert text.count("data:image/png") == 2
+    assert "training in h" in text
+    assert (tmp_path / "report" / "trainings.csv").is_file()
     assert "No model folder is named for ensemble." in text
     run(monkeypatch, *arguments, "-i", str(tmp_path / "unet"))
     assert "unet has no image of it" in page.read_text()

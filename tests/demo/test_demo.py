@@ -15,11 +15,12 @@ from PIL import Image
 from planned_unet import planned_unet
 
 from demo.__main__ import MARKER, prepare_folder
-from demo.commands import CommandFailedError, Shell
+from demo.commands import Shell
 from demo.figure import Row, draw, overlay
 from demo.report import format_table
 from demo.small_network import with_small_network
 from nnunetv2_semiseg.evaluation.dice import DomainDice
+from nnunetv2_semiseg.running import CommandFailedError
 
 ROOT = Path(__file__).parents[2]
 

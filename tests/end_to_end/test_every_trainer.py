@@ -23,6 +23,7 @@ from nnunetv2_semiseg import checkpoint as checkpoints
 from nnunetv2_semiseg.export import exported_trainers
 from nnunetv2_semiseg.methods.discovery import discovered_trainers
 from nnunetv2_semiseg.trainer import nnUNetTrainerSemiSeg
+from nnunetv2_semiseg.training_log import MEMORY
 
 if TYPE_CHECKING:
     from tests.phantom_workspace import Workspace
@@ -32,7 +33,9 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.slow
 
-CLOCKS = ("epoch_start_timestamps", "epoch_end_timestamps")
+MEASURED = ("epoch_start_timestamps", "epoch_end_timestamps", f"{MEMORY}process")
+"""What differs from run to run."""
+
 TRAINERS = {
     name: kind for name, kind in discovered_trainers().items() if issubclass(kind, nnUNetTrainerSemiSeg)
 }
@@ -61,10 +64,10 @@ def assert_same(first: Any, second: Any, where: str = "") -> None:
 
 
 def assert_same_training(first: dict[str, Any], second: dict[str, Any]) -> None:
-    """All that training computes; the times that epochs took differ."""
+    """All that training computes; the time and memory that it took differ."""
     for content in (first, second):
-        for clock in CLOCKS:
-            content["logging"].pop(clock)
+        for key in MEASURED:
+            content["logging"].pop(key)
     content = ("network_weights", "optimizer_state", "logging", "_best_ema", "current_epoch")
     for key in (*content, checkpoints.COMPANION_KEY):
         assert_same(first[key], second[key], key)

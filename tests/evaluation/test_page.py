@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -13,12 +14,14 @@ from label_images import make_score, write_png
 from page_report import DATASET, EVIL, MODELS, disc, make_report
 
 from nnunetv2_semiseg.evaluation.comparison import compare
+from nnunetv2_semiseg.evaluation.costs import TrainingCost
 from nnunetv2_semiseg.evaluation.evaluate import evaluate
 from nnunetv2_semiseg.evaluation.page.build import PageSources, report_page
 from nnunetv2_semiseg.evaluation.page.curves import training_curves
 from nnunetv2_semiseg.evaluation.page.looks import looks_of
 from nnunetv2_semiseg.evaluation.page.training import FoldHistory
 from nnunetv2_semiseg.evaluation.report import Report
+from nnunetv2_semiseg.evaluation.seeds import SeedResult
 from nnunetv2_semiseg.evaluation.summary import summarise
 
 
@@ -133,3 +136,21 @@ def test_scores_without_any_value_have_plots(report: Report, sources: PageSource
         comparisons=tuple(compare(scores, MODELS)),
     )
     assert len(Page(report_page(empty, replace(sources, trainings={}))).pictures("image/svg+xml")) == 2
+
+
+def test_trainings_of_several_seeds(root: Path, report: Report, sources: PageSources) -> None:
+    first, second = MODELS
+    seeds = {second: (SeedResult("one <b>", 0.5), SeedResult("two", 0.7))}
+    costs = {first: TrainingCost(0.5, math.nan, 2), second: TrainingCost(1.5, 10, 4)}
+    conditions = {"labeled <b> cases": "20"}
+    trainings = {first: history(train_losses=[1, 0.5]), second: []}
+    changed = replace(report, seeds=seeds, costs=costs, conditions=conditions)
+    content = report_page(changed, replace(sources, trainings=trainings))
+    page = Page(content)
+    assert "<b>" not in content
+    assert "The same for all models: labeled <b> cases: 20." in page.text
+    assert "Every model was trained 2 times" in page.text
+    assert "The contours are of each model's first training" in page.text
+    assert "60.0 ± 14.1" in page.text
+    assert "one <b>" in page.text
+    assert f"Trained together with one of these: {second}." in page.text

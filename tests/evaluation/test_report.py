@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from label_images import make_score
 
 from nnunetv2_semiseg.evaluation import writing
 from nnunetv2_semiseg.evaluation.comparison import compare
+from nnunetv2_semiseg.evaluation.costs import TrainingCost
 from nnunetv2_semiseg.evaluation.markdown import report_markdown
 from nnunetv2_semiseg.evaluation.report import Report, read_report, report_to_json
 from nnunetv2_semiseg.evaluation.summary import summarise
@@ -122,7 +124,8 @@ def test_markdown_of_one_model_has_no_differences() -> None:
 
 def test_a_report_is_written(tmp_path: Path) -> None:
     folder = tmp_path / "new" / "report"
-    write_report(make_report(), folder, page="<p>µ</p>")
+    report = replace(make_report(), costs={"base": TrainingCost(1, 2, 3)})
+    write_report(report, folder, page="<p>µ</p>")
     assert sorted(file.name for file in folder.iterdir()) == sorted(FILES)
     assert (folder / "report.html").read_bytes() == "<p>µ</p>".encode()
     assert sorted(file.name for file in folder.parent.iterdir()) == ["report"]

@@ -47,6 +47,7 @@ LOGGED = {
     *(training_log.LOSS + name for name in TERMS),
     *(training_log.MEASURE + name for name in MEASURES),
     *(training_log.RATE + name for name in ("network", "foundation")),
+    f"{training_log.MEMORY}process",
 }
 
 
@@ -78,7 +79,7 @@ def test_a_training_records_every_term_measure_and_learning_rate(
     assert logged["train_losses"][0] > supervised  # the rest is weighted by the ramp
     (log,) = fold.glob("training_log_*.txt")
     text = log.read_text()
-    assert all(name in text for name in TERMS | MEASURES)
+    assert all(name in text for name in TERMS | MEASURES | {"Peak memory in GiB: process"})
     assert "synfoc: 2 labeled and 2 unlabeled samples a step, 6 unlabeled cases" in text
     for folder in (fold, workspace.model(workspace.foundation_name) / "fold_0"):
         for picture in ("progress.png", training_log.PLOT_FILE):

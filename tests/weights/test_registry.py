@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from loopback_server import LoopbackServer
 
-from nnunetv2_semiseg.commands.configure import parse_settings
 from nnunetv2_semiseg.methods.keys import all_keys
 from nnunetv2_semiseg.networks.sam import SAM_ARCHITECTURES
+from nnunetv2_semiseg.own_configurations import parse_settings
 from nnunetv2_semiseg.weights.folder import VARIABLE, weights_folder
 from nnunetv2_semiseg.weights.registry import DEFAULT_WEIGHTS, PUBLISHED_WEIGHTS, spoken_size
 from nnunetv2_semiseg.weights.usage import DEFAULT_ARCHITECTURE, USERS, configure_lines

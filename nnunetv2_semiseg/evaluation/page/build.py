@@ -22,17 +22,20 @@ from nnunetv2_semiseg.evaluation.report import Report
 from nnunetv2_semiseg.evaluation.rows import (
     MEANS,
     NOTHING_EMPTY,
+    cost_rows,
+    costs_text,
     count_rows,
     difference_rows,
     differences_text,
     means_rows,
     means_title,
+    seeds_text,
 )
 
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 """Lets a browser fetch nothing, whatever a name might smuggle in."""
 
-FOOTER = f"Written by nnUNetv2_semiseg_evaluate {__version__}. Unrounded numbers: report.json, scores.csv."
+FOOTER = f"Written by nnunetv2_semiseg {__version__}. Unrounded numbers: report.json, scores.csv."
 
 
 @dataclass(frozen=True)
@@ -60,12 +63,16 @@ def report_page(report: Report, sources: PageSources) -> str:
     looks = looks_of(report.models)
     sections = {
         "means": ("Means", _means(report, looks)),
+        "trainings": ("Trainings", _trainings(report, looks)),
         "differences": ("Differences", _differences(report, looks)),
         "empty": ("Empty and ignored", _counts(report, looks)),
         "boxes": ("Box plots", box_plots(report, looks)),
         "cases": ("Case by case", scatter_plots(report, looks) if len(looks) > 1 else ""),
         "pictures": ("Worst and median cases", _pictures(report, sources, looks)),
-        "training": ("Training", training_curves(sources.trainings, looks) if sources.trainings else ""),
+        "training": (
+            "Training curves",
+            training_curves(sources.trainings, looks) if sources.trainings else "",
+        ),
     }
     filled = {anchor: (title, body) for anchor, (title, body) in sections.items() if body}
     links = "\n".join(f'<a href="#{anchor}">{text(title)}</a>' for anchor, (title, _) in filled.items())
@@ -102,14 +109,21 @@ def _head(report: Report, looks: Mapping[str, Look]) -> str:
         _counted(len(report.models), "model", "models"),
     ]
     marks = [(truth_mark(), report.reference)]
-    marks += [(model_mark(name, looks[name]), folder) for name, folder in report.models.items()]
+    for name, first in report.models.items():
+        folders = [training.folder for training in report.seeds.get(name, ())] or [first]
+        marks += [(model_mark(name, looks[name]), folder) for folder in folders]
     rows = "".join(
         f'<tr><td>{mark}</td><td class="path">{text(folder)}</td></tr>\n' for mark, folder in marks
     )
     header = '<tr><th scope="col">model</th><th scope="col">label maps</th></tr>'
     key = f'<div class="wide"><table>\n{header}\n{rows}</table></div>\n'
     parts = [f"<h1>{text(report.dataset)}</h1>\n", paragraph("; ".join(facts) + ".")]
+    if report.conditions:
+        common = "; ".join(f"{name}: {value}" for name, value in report.conditions.items())
+        parts.append(paragraph(f"The same for all models: {common}."))
     parts.append(key)
+    if report.seeds:
+        parts.append(paragraph(seeds_text(report)))
     if report.left_out:
         missing = ", ".join(report.left_out)
         parts.append(paragraph(f"Not measured, as not all folders have them: {missing}", "missing"))
@@ -123,6 +137,11 @@ def _means(report: Report, looks: Mapping[str, Look]) -> str:
         parts += [f"<h3>{text(means_title(report, measure))}</h3>\n"]
         parts += [table(means_rows(report, measure), looks, notes)]
     return "".join(parts)
+
+
+def _trainings(report: Report, looks: Mapping[str, Look]) -> str:
+    costs = cost_rows(report)
+    return paragraph(costs_text(report)) + table(costs, looks) if costs.rows else ""
 
 
 def _differences(report: Report, looks: Mapping[str, Look]) -> str:
@@ -146,6 +165,10 @@ def _counts(report: Report, looks: Mapping[str, Look]) -> str:
 
 def _pictures(report: Report, sources: PageSources, looks: Mapping[str, Look]) -> str:
     return case_pictures(report, sources.dataset_json, sources.images, looks)
+
+
+def _curves(sources: PageSources, looks: Mapping[str, Look]) -> str:
+    return training_curves(sources.trainings, looks) if sources.trainings else ""
 
 
 def _cases_by_domain(report: Report) -> dict[str, int]:

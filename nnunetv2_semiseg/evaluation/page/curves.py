@@ -60,15 +60,18 @@ def training_curves(trainings: Mapping[str, Sequence[FoldHistory]], looks: Mappi
     """A figure for each group of values.
 
     Args:
-        trainings: Histories by model; models without any are left out.
+        trainings: Histories by model; of a model that was trained together with another one there are none.
         looks: Of all models.
     """
     shown = {model: folds for model, folds in trainings.items() if folds}
     marks = ", ".join(
         f"{model_mark(model, looks[model])} ({_folds(folds)})" for model, folds in shown.items()
     )
-    missing = [model for model in looks if model not in shown]
+    together = [model for model in trainings if model not in shown]
+    missing = [model for model in looks if model not in trainings]
     parts = [paragraph(EXPLAINED), f"<p>Shown: {marks}.</p>\n"]
+    if together:
+        parts.append(paragraph(f"Trained together with one of these: {', '.join(together)}."))
     if missing:
         parts.append(paragraph(f"No model folder is named for {', '.join(missing)}.", "missing"))
     return "".join([*parts, *(_group(title, prefix, shown, looks) for title, prefix in GROUPS)])

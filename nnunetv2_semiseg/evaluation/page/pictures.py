@@ -30,6 +30,8 @@ DRAWN = (
     "foreground in all label maps is shown, the first slice of the file at the bottom of the others."
 )
 
+OF_SEEDS = "The contours are of each model's first training; Dice is the mean over its trainings."
+
 NO_IMAGES = "There are no images to show: {}. Name their folder by -i."
 
 
@@ -49,6 +51,8 @@ def case_pictures(
     mean = " (mean of classes)" if len(classes) > 1 else ""
     intro = f"<p>{text(CHOSEN).format(mean=mean, model=model_mark(model, looks[model]))}</p>\n"
     parts = [intro, paragraph(DRAWN.format(lines=_lines(classes)))]
+    if report.seeds:
+        parts.append(paragraph(OF_SEEDS))
     for chosen in chosen_cases(report):
         labels = [
             Path(folder) / f"{chosen.case}{ending}" for folder in (report.reference, *report.models.values())

@@ -1,0 +1,177 @@
+"""The command ``nnUNetv2_semiseg_compare``."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import shlex
+import signal
+import sys
+from pathlib import Path
+from types import FrameType
+
+from nnunetv2.paths import nnUNet_preprocessed, nnUNet_results
+
+from nnunetv2_semiseg.commands.arguments import add_dataset_argument, add_overwrite_argument, positive
+from nnunetv2_semiseg.commands.datasets import read_json
+from nnunetv2_semiseg.commands.errors import clean_exit
+from nnunetv2_semiseg.commands.plugin import VARIABLE, plugin_path
+from nnunetv2_semiseg.comparing.comparison import Comparison
+from nnunetv2_semiseg.comparing.competitors import find_competitors
+from nnunetv2_semiseg.comparing.data_checks import check_folds, held_out_images
+from nnunetv2_semiseg.comparing.devices import parse_devices
+from nnunetv2_semiseg.comparing.facts import ALL
+from nnunetv2_semiseg.comparing.flow import Prepared, prepare, run, script
+from nnunetv2_semiseg.comparing.reporting import measure
+from nnunetv2_semiseg.comparing.settings import common_settings
+from nnunetv2_semiseg.data.raw_folders import find_raw_dataset
+from nnunetv2_semiseg.data.raw_reading import read_dataset_json
+from nnunetv2_semiseg.evaluation.markdown import means_table, trainings_table
+from nnunetv2_semiseg.evaluation.measures import MEASURES
+from nnunetv2_semiseg.evaluation.page.build import report_page
+from nnunetv2_semiseg.evaluation.writing import PAGE, check_output, write_report
+from nnunetv2_semiseg.own_configurations import parse_settings, with_absolute_checkpoints
+
+INTERRUPTED = 130
+"""Exit code of a command that a user stopped, as shells have it."""
+
+PROGRAM = "nnUNetv2_semiseg_compare"
+
+
+@clean_exit
+def main() -> None:
+    """Train, predict and measure several trainers under the same conditions."""
+    arguments = _parser().parse_args()
+    check_output(arguments.output, arguments.overwrite)  # before the long work
+    devices = parse_devices(arguments.devices)
+    os.environ[VARIABLE] = plugin_path(os.environ.get(VARIABLE, ""))
+    prepared = _prepared(arguments, devices[0].kind)
+    if arguments.print_commands:
+        words = [word for word in sys.argv[1:] if word != "--print-commands"]
+        print(script(prepared, shlex.join([PROGRAM, *words])), end="")
+        return
+    print("The same for all trainings:")
+    print("\n".join(f"  {name}: {value}" for name, value in prepared.conditions.items()), flush=True)
+    before = signal.signal(signal.SIGTERM, _stop)
+    try:
+        run(prepared, devices, {})
+    except KeyboardInterrupt:
+        print("\nstopped: the same command goes on where this one ended", file=sys.stderr)
+        sys.exit(INTERRUPTED)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    _report(prepared, arguments)
+
+
+def _prepared(arguments: argparse.Namespace, device: str) -> Prepared:
+    """All checks, from the quick ones to those that build the networks."""
+    raw = find_raw_dataset(arguments.dataset)
+    dataset_json = read_dataset_json(raw)
+    images = held_out_images(raw, dataset_json)
+    name = arguments.name or f"{arguments.configuration}_compare"
+    if not re.fullmatch(r"[A-Za-z0-9_-]+", name) or "__" in name:
+        raise ValueError(f"--name {name}: use letters, digits, '-' and single '_'")
+    preprocessed = _folder("nnUNet_preprocessed", nnUNet_preprocessed.get()) / raw.name
+    plans_file = preprocessed / f"{arguments.plans}.json"
+    plans = read_json(plans_file, raw.name)
+    of_trainings = read_json(preprocessed / "dataset.json", raw.name)
+    competitors = find_competitors(arguments.trainers)
+    check_folds(preprocessed, arguments.folds, int(of_trainings.get("numTraining", 0)))
+    chosen = with_absolute_checkpoints(parse_settings(arguments.settings))
+    comparison = Comparison(
+        raw=raw,
+        dataset_json=dataset_json,
+        plans_name=arguments.plans,
+        parent=arguments.configuration,
+        name=name,
+        folds=tuple(arguments.folds),
+        competitors=competitors,
+        settings=common_settings(plans, arguments.configuration, competitors, arguments.iterations, chosen),
+        seeds=tuple(range(arguments.seeds)),
+        results=_folder("nnUNet_results", nnUNet_results.get()) / raw.name,
+        ensemble=arguments.ensemble,
+    )
+    return prepare(comparison, plans_file, plans, of_trainings, images, device)
+
+
+def _report(prepared: Prepared, arguments: argparse.Namespace) -> None:
+    report, sources = measure(prepared.comparison, prepared.conditions, arguments.num_processes)
+    write_report(report, arguments.output, arguments.overwrite, report_page(report, sources))
+    print(f"{means_table(report, MEASURES[0])}\n{trainings_table(report)}")
+    print(f"Wrote {arguments.output / PAGE}, with Markdown, JSON and CSV beside it")
+
+
+def _folder(variable: str, value: str | None) -> Path:
+    if not value:
+        raise ValueError(f"{variable} is not set; let it name nnU-Net's folder")
+    return Path(value)
+
+
+def _stop(number: int, frame: FrameType | None) -> None:
+    """A cluster ends a job by SIGTERM: the trainings are to be ended too."""
+    raise KeyboardInterrupt
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        description="Trains several trainers with the same labeled cases, plans, patch, batch and number of "
+        "iterations, or goes on where that was interrupted; then predicts imagesTs with all networks that "
+        "came out, and writes one report: the measures of nnUNetv2_semiseg_evaluate with hours and memory "
+        "beside Dice. Test images are looked at once, after the last training. Every command is printed "
+        "before it runs. If a training fails, the others go on, and no report is written.",
+        epilog="example: nnUNetv2_semiseg_compare -d 502 -c 2d -f all --trainers nnUNetTrainer "
+        "nnUNetTrainerFixMatch --iterations 25000 --seeds 3 --devices cuda:0 cuda:1 -o report",
+    )
+    add_dataset_argument(parser, "the dataset; it has imagesTs and labelsTs")
+    _add_training_arguments(parser)
+    add = parser.add_argument
+    add("-o", dest="output", type=Path, required=True, metavar="FOLDER", help="folder for the report")
+    add(
+        "--ensemble", action="store_true",
+        help="also ensemble the networks of a training; stores their probabilities",
+    )  # fmt: skip
+    add(
+        "--print-commands", action="store_true",
+        help="run nothing: check everything and print what is left to run, as lines for a shell",
+    )  # fmt: skip
+    add(
+        "-np", dest="num_processes", type=positive,
+        help="background processes that measure; default: nnUNet_def_n_proc, else 8",
+    )  # fmt: skip
+    add_overwrite_argument(parser, "the report")
+    return parser
+
+
+def _add_training_arguments(parser: argparse.ArgumentParser) -> None:
+    """What is trained, how long and where."""
+    add = parser.add_argument
+    add("-c", dest="configuration", required=True, metavar="CONFIGURATION", help="configuration, such as 2d")
+    add("-p", dest="plans", default="nnUNetPlans", metavar="PLANS", help="plans; default: nnUNetPlans")
+    add(
+        "-f", dest="folds", nargs="+", default=[ALL], metavar="FOLD",
+        help=f"{ALL} (default), or numbers of folds whose networks predict together",
+    )  # fmt: skip
+    add(
+        "--trainers", nargs="+", required=True, metavar="TRAINER",
+        help="class names; the others are compared with the first. nnUNetTrainer stands for "
+        "nnUNetTrainerSupervised, which trains alike and as long as the others",
+    )  # fmt: skip
+    add("--iterations", type=positive, help="of every training; default: as configured, or the trainers' own")
+    add("--seeds", type=positive, default=1, metavar="N", help="repeat all with seeds 0 to N-1; default: 1")
+    add(
+        "--devices", nargs="+", default=["cuda"], metavar="DEVICE",
+        help="such as cuda:0 cuda:1, or cpu; one training at a time on each; default: cuda",
+    )  # fmt: skip
+    add(
+        "--settings", nargs="+", default=[], metavar="KEY=VALUE",
+        help="hyper-parameters as of nnUNetv2_semiseg_configure",
+    )  # fmt: skip
+    add(
+        "--name", help="what the names of the comparison's own configurations begin with; "
+        "default: CONFIGURATION_compare",
+    )  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()

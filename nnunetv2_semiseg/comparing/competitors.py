@@ -1,0 +1,116 @@
+"""The trainers of a comparison, by the names that users give, and the networks that come out of them."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
+from nnunetv2.utilities.find_objects import recursive_find_trainer_class_by_name
+
+from nnunetv2_semiseg.export import exported_trainers, nnUNetTrainerExported
+from nnunetv2_semiseg.methods.discovery import discovered_trainers
+from nnunetv2_semiseg.trainer import nnUNetTrainerSemiSeg
+
+PLAIN, SUPERVISED = "nnUNetTrainer", "nnUNetTrainerSupervised"
+"""nnU-Net's own trainer, whose length is fixed, and the one that trains alike as long as it is told."""
+
+PREFIX = "nnUNetTrainer"
+
+SHOWN = {SUPERVISED: "nnU-Net"}
+"""Names in reports; other trainers are called what follows `PREFIX`."""
+
+
+@dataclass(frozen=True)
+class Competitor:
+    """One trainer.
+
+    Attributes:
+        name: What reports call its deployed network.
+        trainer: The class that trains.
+        further: Class names of the trainers of further networks that it exports, by their names in reports.
+    """
+
+    name: str
+    trainer: type[nnUNetTrainer]
+    further: Mapping[str, str]
+
+    @property
+    def models(self) -> dict[str, str]:
+        """Class names for ``-tr`` of all networks, the deployed one first, by their names in reports."""
+        return {self.name: self.trainer.__name__, **self.further}
+
+    @property
+    def method(self) -> type[Any] | None:
+        """The semi-supervised method that it trains; None: it learns from labeled images alone."""
+        return self.trainer.method_class if issubclass(self.trainer, nnUNetTrainerSemiSeg) else None
+
+
+def find_competitors(names: Sequence[str]) -> tuple[Competitor, ...]:
+    """Find the trainers.
+
+    Args:
+        names: Class names; nnUNetTrainer stands for `SUPERVISED`.
+
+    Raises:
+        NotImplementedError: A class is that of an exported network, which no training of its own makes.
+        ValueError: There is no such trainer, or two names are of the same one.
+    """
+    named: dict[type[nnUNetTrainer], str] = {}
+    for name in names:
+        kind = _trainer_class(SUPERVISED if name == PLAIN else name)
+        if kind in named:
+            raise ValueError(f"{name} and {named[kind]} are the same training: name it once")
+        named[kind] = name
+    return tuple(map(_competitor, named))
+
+
+def _competitor(kind: type[nnUNetTrainer]) -> Competitor:
+    name = shown_name(kind.__name__)
+    further = [exported.__name__ for exported in exported_trainers(kind)]
+    return Competitor(name, kind, {_further_name(kind.__name__, one): one for one in further})
+
+
+def shown_name(trainer: str) -> str:
+    """What reports call a trainer's network."""
+    return SHOWN.get(trainer, trainer.removeprefix(PREFIX) or trainer)
+
+
+def _further_name(trainer: str, exported: str) -> str:
+    """``SynFoC Foundation`` of nnUNetTrainerSynFoC and nnUNetTrainerSynFoCFoundation."""
+    if not exported.startswith(trainer):
+        return shown_name(exported)
+    return f"{shown_name(trainer)} {exported.removeprefix(trainer)}"
+
+
+def _trainer_class(name: str) -> type[nnUNetTrainer]:
+    ours = discovered_trainers()
+    if name not in ours:
+        return _foreign_trainer(name)
+    kind = ours[name]
+    if issubclass(kind, nnUNetTrainerExported):
+        raise NotImplementedError(
+            f"{name} is not trained on its own: name {kind.trained_with}, whose networks are all compared"
+        )
+    return kind
+
+
+def _foreign_trainer(name: str) -> type[nnUNetTrainer]:
+    """A trainer of nnU-Net or of the user's own, which nnUNet_extTrainer leads to."""
+    try:
+        with contextlib.redirect_stdout(io.StringIO()):
+            found: type[nnUNetTrainer] = recursive_find_trainer_class_by_name(name)
+    except RuntimeError:
+        known = [PLAIN, *(key for key, kind in discovered_trainers().items() if _trains(kind))]
+        raise ValueError(
+            f"there is no trainer {name}: take one of {', '.join(known)}, or one of your own in a folder of "
+            "nnUNet_extTrainer"
+        ) from None
+    return found
+
+
+def _trains(kind: type[nnUNetTrainer]) -> bool:
+    return not issubclass(kind, nnUNetTrainerExported)

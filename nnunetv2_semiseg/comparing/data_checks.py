@@ -1,0 +1,88 @@
+"""Whether a dataset can be compared on: folds to train, images to test on and their labels."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from nnunetv2_semiseg.comparing.facts import ALL
+from nnunetv2_semiseg.comparing.files import read_json
+from nnunetv2_semiseg.data.raw_reading import images_by_case
+from nnunetv2_semiseg.evaluation.label_files import label_files
+from nnunetv2_semiseg.tasks import is_merged
+
+NNUNETS_FOLDS = 5
+"""So many folds nnU-Net makes where there is no file of splits."""
+
+
+def held_out_images(raw: Path, dataset_json: Mapping[str, Any]) -> dict[str, tuple[Path, ...]]:
+    """Files of each test case, all of which have labels.
+
+    Only names are looked at: what the labels show is nobody's business before the last training is over.
+
+    Args:
+        raw: Folder of the raw dataset.
+        dataset_json: Content of its dataset.json.
+
+    Raises:
+        FileNotFoundError: There are no test images, or no labels of them.
+        NotImplementedError: The dataset is a merged one.
+        ValueError: Images and labels are not of the same cases.
+    """
+    if is_merged(dataset_json):
+        raise NotImplementedError(
+            f"{raw.name} is a merged dataset, whose cases are not annotated for all classes: train it by "
+            "nnUNetv2_train and measure by nnUNetv2_semiseg_evaluate_tasks"
+        )
+    ending = dataset_json["file_ending"]
+    images = images_by_case(raw / "imagesTs", ending)
+    if not images:
+        raise FileNotFoundError(
+            f"{raw / 'imagesTs'} has no test images (CASE_0000{ending}): a comparison needs cases that no "
+            "training has seen"
+        )
+    if not (raw / "labelsTs").is_dir():
+        raise FileNotFoundError(
+            f"{raw / 'labelsTs'} does not exist: put the true label maps of imagesTs there, CASE{ending}"
+        )
+    labels = label_files(raw / "labelsTs", ending)
+    for case in sorted(images.keys() ^ labels.keys()):
+        has, lacks = ("imagesTs", "labelsTs") if case in images else ("labelsTs", "imagesTs")
+        raise ValueError(
+            f"test case '{case}' is in {raw / has} and not in {raw / lacks}: add it there, or remove it"
+        )
+    return images
+
+
+def check_folds(preprocessed: Path, folds: Sequence[str], num_cases: int) -> None:
+    """Refuse folds for which nnU-Net would draw a split of its own.
+
+    Args:
+        preprocessed: Folder of the preprocessed dataset.
+        folds: As given.
+        num_cases: Labeled cases of the dataset.
+
+    Raises:
+        ValueError: A fold does not exist, is named twice, or is mixed with ``all``.
+    """
+    if len(set(folds)) < len(folds) or (ALL in folds and len(folds) > 1):
+        raise ValueError(f"-f {' '.join(folds)}: give {ALL}, or numbers of folds, each once")
+    if ALL in folds:
+        return
+    file = preprocessed / "splits_final.json"
+    known, where = NNUNETS_FOLDS, f"nnU-Net makes {NNUNETS_FOLDS}"
+    if file.is_file():
+        known = len(read_json(file, "delete it, and nnU-Net makes a new one"))
+        where = f"{file} has {known}"
+    for fold in folds:
+        if not fold.isdecimal() or int(fold) >= known:
+            raise ValueError(
+                f"fold {fold} does not exist: {where}, 0 to {known - 1}; or train on all labeled cases by "
+                f"-f {ALL}"
+            )
+    if not file.is_file() and num_cases < NNUNETS_FOLDS:
+        raise ValueError(
+            f"{num_cases} labeled cases cannot be split into nnU-Net's {known} folds: give -f {ALL}, or "
+            f"write {file}"
+        )

@@ -1,0 +1,214 @@
+"""A whole comparison: what is checked, what is run in which order, and what a cluster is told to run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
+
+from nnunetv2_semiseg.comparing.comparison import Comparison
+from nnunetv2_semiseg.comparing.devices import Device, check_present
+from nnunetv2_semiseg.comparing.facts import Facts, check_equal, facts_of, spoken_cases, spoken_patch
+from nnunetv2_semiseg.comparing.jobs import (
+    Job,
+    configuring_jobs,
+    ensembling_jobs,
+    prediction_jobs,
+    preprocessing_jobs,
+    training_jobs,
+)
+from nnunetv2_semiseg.comparing.settings import with_configurations
+from nnunetv2_semiseg.comparing.stored import check_models
+from nnunetv2_semiseg.comparing.workers import run_jobs
+from nnunetv2_semiseg.data.labeled_check import check_labeled_matches_plans
+from nnunetv2_semiseg.own_configurations import write_plans
+from nnunetv2_semiseg.running import say
+
+SCRIPT = """\
+# The same for all trainings: {conditions}.
+export nnUNet_extTrainer="$(nnUNetv2_semiseg_plugin)"
+
+# 1. Once, before all else.
+{preparing}
+
+# 2. Trainings, side by side if you like; a line that was interrupted goes on when it is given again.
+{training}
+
+# 3. Predictions, after all trainings.
+{predicting}
+
+# 4. The report, after all of these.
+{reporting}
+"""
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A comparison that has passed all checks.
+
+    Attributes:
+        comparison: It.
+        plans_file: Its plans.
+        plans: Their content, with the configurations of the comparison.
+        missing: Configurations that the file does not have yet.
+        facts: What all trainers have in common.
+        images: Files of each test case.
+        device: Kind of device that it runs on.
+    """
+
+    comparison: Comparison
+    plans_file: Path
+    plans: dict[str, Any]
+    missing: list[Job]
+    facts: Facts
+    images: Mapping[str, tuple[Path, ...]]
+    device: str
+
+    @property
+    def conditions(self) -> dict[str, str]:
+        """What all trainings have in common, in words."""
+        comparison = self.comparison
+        settings, facts = comparison.settings, self.facts
+        return {
+            "configuration": f"{comparison.parent} of {comparison.plans_name}",
+            "iterations": f"{facts.iterations} in epochs of {settings['iterations_per_epoch']}",
+            "patch": spoken_patch(facts),
+            "labeled cases": spoken_cases(facts),
+            "labeled samples a step": str(facts.labeled_samples),
+            "fold": ", ".join(comparison.folds),
+            "seeds": ", ".join(map(str, comparison.seeds)),
+            "device": self.device,
+        }
+
+
+def prepare(
+    comparison: Comparison,
+    plans_file: Path,
+    plans: dict[str, Any],
+    dataset_json: Mapping[str, Any],
+    images: Mapping[str, tuple[Path, ...]],
+    device: str,
+) -> Prepared:
+    """Check all trainers before any of them is trained.
+
+    Args:
+        comparison: What is compared.
+        plans_file: Its plans.
+        plans: Their content.
+        dataset_json: Content of the preprocessed dataset's dataset.json.
+        images: Files of each test case.
+        device: Kind of device of the trainings.
+
+    Raises:
+        FileNotFoundError: Preprocessed images or foundation weights are missing.
+        NotImplementedError: A trainer cannot train this dataset in this configuration.
+        ValueError: A setting is wrong, the trainers' conditions differ, or trainings that are there began
+            under other ones.
+    """
+    changed = with_configurations(plans, comparison)
+    first = next(iter(comparison.configurations.values()))
+    check_labeled_matches_plans(comparison.dataset, first, PlansManager(changed))
+    check_models(comparison, changed, dataset_json)
+    facts = {
+        one.name: facts_of(one, changed, first, comparison.folds, dataset_json, device)
+        for one in comparison.competitors
+    }
+    missing = configuring_jobs(comparison, plans)
+    return Prepared(comparison, plans_file, changed, missing, check_equal(facts), images, device)
+
+
+def run(prepared: Prepared, devices: Sequence[Device], variables: Mapping[str, str]) -> None:
+    """Train and predict what is missing.
+
+    Args:
+        prepared: What `prepare` gave.
+        devices: Where to.
+        variables: Environment variables of all commands, beyond those of this process.
+
+    Raises:
+        ValueError: Commands failed, a device is not there, or another command works in the same folder.
+    """
+    comparison = prepared.comparison
+    logs = comparison.folder / "logs"
+    for folder in (logs, comparison.folder / "predictions"):
+        folder.mkdir(parents=True, exist_ok=True)
+    with _alone(comparison.folder):
+        _configure(prepared)
+        stages = (
+            ("preprocessing", preprocessing_jobs(comparison), devices[:1]),
+            ("trainings", training_jobs(comparison, prepared.device), devices),
+            ("predictions", prediction_jobs(comparison, prepared.images, prepared.device), devices),
+        )
+        if any(jobs for _, jobs, _ in stages):
+            check_present(devices)
+        for title, jobs, where in stages:
+            _run_all(title, jobs, where, logs, variables)
+        # what is to be ensembled shows only now
+        _run_all("ensembles", ensembling_jobs(comparison, prepared.images), devices[:1], logs, variables)
+
+
+def script(prepared: Prepared, reporting: str) -> str:
+    """All that `run` would run, as lines for a shell.
+
+    Args:
+        prepared: What `prepare` gave.
+        reporting: The command that writes the report.
+    """
+    comparison, device = prepared.comparison, prepared.device
+    predicting = prediction_jobs(comparison, prepared.images, device)
+    conditions = ", ".join(f"{name} {value}" for name, value in prepared.conditions.items())
+    return SCRIPT.format(
+        conditions=conditions,
+        preparing=_lines([*prepared.missing, *preprocessing_jobs(comparison)]),
+        training=_lines(training_jobs(comparison, device)),
+        predicting=_lines([*predicting, *ensembling_jobs(comparison, prepared.images)]),
+        reporting=reporting,
+    )
+
+
+def _configure(prepared: Prepared) -> None:
+    """Write the configurations that the plans lack; all at once, in place of the commands that are shown."""
+    for job in prepared.missing:
+        say(f"$ {job.line}")
+    if prepared.missing:
+        write_plans(prepared.plans_file, prepared.plans)
+
+
+def _run_all(
+    title: str, jobs: Sequence[Job], devices: Sequence[Device], logs: Path, variables: Mapping[str, str]
+) -> None:
+    if not jobs:
+        return
+    failures = run_jobs(jobs, devices, logs, variables, title)
+    if failures:
+        others = f", the other {len(jobs) - len(failures)} are finished" if len(jobs) > len(failures) else ""
+        raise ValueError(
+            f"{len(failures)} of {len(jobs)} commands failed ({title}){others}. "
+            f"{'; '.join(map(str, failures))}. Mend the cause and give the same command again, which goes on "
+            "from here"
+        )
+
+
+def _lines(jobs: Sequence[Job]) -> str:
+    return "\n".join(job.line for job in jobs) if jobs else "# nothing is left to do"
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Hold the folder of a comparison for this process."""
+    lock = FileLock(folder / ".lock")
+    try:
+        lock.acquire(blocking=False)
+    except Timeout:
+        raise ValueError(
+            f"another command works on the comparison in {folder}: wait for it, or choose another --name"
+        ) from None
+    try:
+        yield
+    finally:
+        lock.release()

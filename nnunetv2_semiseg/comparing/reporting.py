@@ -1,0 +1,61 @@
+"""The report of a comparison: that of an evaluation, with hours and memory beside Dice."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+
+from nnunetv2_semiseg.comparing.comparison import Comparison
+from nnunetv2_semiseg.comparing.competitors import Competitor
+from nnunetv2_semiseg.evaluation.costs import TrainingCost, training_cost
+from nnunetv2_semiseg.evaluation.evaluate import evaluate
+from nnunetv2_semiseg.evaluation.page.build import PageSources
+from nnunetv2_semiseg.evaluation.page.training import FoldHistory, read_trainings
+from nnunetv2_semiseg.evaluation.report import Report
+
+BOOTSTRAP_SEED = 0
+
+
+def measure(
+    comparison: Comparison, conditions: Mapping[str, str], num_processes: int | None
+) -> tuple[Report, PageSources]:
+    """Measure all predictions against the true labels of the test images.
+
+    Args:
+        comparison: All of whose trainings and predictions are finished.
+        conditions: What all trainings have in common, in words.
+        num_processes: Background processes; None: nnU-Net's default.
+
+    Raises:
+        ValueError: A label map cannot be read or compared, or a checkpoint has no history.
+    """
+    report = evaluate(
+        comparison.dataset,
+        comparison.dataset_json,
+        comparison.raw / "labelsTs",
+        {
+            model: [comparison.predictions(model, seed) for seed in comparison.seeds]
+            for model in comparison.models()
+        },
+        seed=BOOTSTRAP_SEED,
+        num_processes=num_processes,
+    )
+    costs: dict[str, TrainingCost] = {}
+    curves: dict[str, Sequence[FoldHistory]] = {}
+    for competitor in comparison.competitors:
+        histories = [_histories(comparison, competitor, seed) for seed in comparison.seeds]
+        cost = training_cost(histories)
+        for model in (*competitor.models, *comparison.ensembles(competitor)):
+            costs[model], curves[model] = cost, []
+        curves[competitor.name] = [fold for folds in histories for fold in folds]
+    whole = dataclasses.replace(report, costs=costs, conditions=conditions)
+    return whole, PageSources(comparison.dataset_json, comparison.raw / "imagesTs", curves)
+
+
+def _histories(comparison: Comparison, competitor: Competitor, seed: int) -> list[FoldHistory]:
+    """Of all folds of a training, named by the seed where there are several."""
+    folders = [file.parent for file in comparison.checkpoints(competitor.trainer.__name__, seed)]
+    found = [fold for folder in folders for fold in read_trainings(folder)]
+    if len(comparison.seeds) == 1:
+        return found
+    return [dataclasses.replace(fold, fold=f"seed {seed}, {fold.fold}") for fold in found]

@@ -1,0 +1,117 @@
+"""The settings that all trainings of a comparison have in common: length, batch, and what a user chose."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
+
+from nnunetv2_semiseg.comparing.comparison import Comparison
+from nnunetv2_semiseg.comparing.competitors import Competitor
+from nnunetv2_semiseg.config import SECTION, TrainingConfig, merge_nested, merged_section, parse_config
+from nnunetv2_semiseg.methods.resolve import training_values
+from nnunetv2_semiseg.own_configurations import configured_plans, setting_words
+
+RESUMED_SHARE = 20
+"""A training that is killed loses at most this part of its epochs, where nothing else is configured."""
+
+SAVE_EVERY = 50
+"""Epochs between checkpoints at most, nnU-Net's number."""
+
+
+def common_settings(
+    plans: dict[str, Any],
+    parent: str,
+    competitors: Sequence[Competitor],
+    iterations: int | None,
+    chosen: Mapping[str, Any],
+) -> dict[str, Any]:
+    """Length and batch, equal for all trainers, and the settings that the user chose.
+
+    Args:
+        plans: Content of the plans file.
+        parent: Configuration that is compared in.
+        competitors: The trainers.
+        iterations: Optimizer steps; None: as configured, or the trainers' own number if that is one.
+        chosen: Nested hyper-parameters.
+
+    Raises:
+        ValueError: The configuration does not exist, the seed or the length is said twice, the length is no
+            multiple of an epoch, or the trainers' own lengths differ.
+    """
+    section = merge_nested(merged_section(plans, parent), chosen)
+    if "seed" in chosen:
+        raise ValueError("seed cannot be a setting of a comparison: --seeds says how many there are")
+    if iterations is not None and "epochs" in chosen:
+        raise ValueError("--iterations and epochs both say how long the trainings are: give one of them")
+    training = parse_config(TrainingConfig, training_values(section), f"configuration '{parent}'")
+    per_epoch = training.iterations_per_epoch
+    if iterations is not None:
+        if "iterations_per_epoch" not in section:
+            per_epoch = min(per_epoch, iterations)
+        epochs = _epochs(iterations, per_epoch)
+    else:
+        epochs = training.epochs if "epochs" in section else _own_epochs(competitors, per_epoch)
+    planned = int(PlansManager(plans).get_configuration(parent).batch_size)
+    labeled = training.labeled_batch_size or planned
+    common = {
+        "epochs": epochs,
+        "iterations_per_epoch": per_epoch,
+        "labeled_batch_size": labeled,
+        "unlabeled_batch_size": training.unlabeled_batch_size or labeled,
+    }
+    if "save_every" not in section:
+        common["save_every"] = max(1, min(SAVE_EVERY, epochs // RESUMED_SHARE))
+    return merge_nested(common, chosen)
+
+
+def _epochs(iterations: int, per_epoch: int) -> int:
+    if iterations % per_epoch:
+        below = iterations // per_epoch * per_epoch
+        nearest = " or ".join(str(number) for number in (below, below + per_epoch) if number)
+        raise ValueError(
+            f"--iterations {iterations} is no multiple of the {per_epoch} iterations of an epoch: take "
+            f"{nearest}, or another number of them by --settings iterations_per_epoch=NUMBER"
+        )
+    return iterations // per_epoch
+
+
+def _own_epochs(competitors: Sequence[Competitor], per_epoch: int) -> int:
+    """The default length of all trainers, if it is the same."""
+    usual = TrainingConfig().epochs
+    own = {one.name: one.method.default_epochs if one.method else usual for one in competitors}
+    if len(set(own.values())) > 1:
+        lengths = ", ".join(f"{name} {epochs * per_epoch}" for name, epochs in own.items())
+        raise ValueError(
+            f"the trainers' own numbers of iterations differ ({lengths}): give one for all by --iterations"
+        )
+    return next(iter(own.values()))
+
+
+def with_configurations(plans: dict[str, Any], comparison: Comparison) -> dict[str, Any]:
+    """Plans with the configuration of each seed.
+
+    Raises:
+        ValueError: A configuration of that name exists and is another one, or a setting is wrong.
+    """
+    for seed, name in comparison.configurations.items():
+        others = {key: value for key, value in plans["configurations"].items() if key != name}
+        settings = {**comparison.settings, "seed": seed}
+        made = configured_plans({**plans, "configurations": others}, comparison.parent, name, settings)
+        existing, wanted = plans["configurations"].get(name), made["configurations"][name]
+        if existing not in (None, wanted):
+            raise ValueError(
+                f"configuration '{name}' exists and is another one ({_difference(existing, wanted)}): choose "
+                "another --name, or remove it from the plans"
+            )
+        plans = {**plans, "configurations": {**plans["configurations"], name: wanted}}
+    return plans
+
+
+def _difference(existing: Mapping[str, Any], wanted: Mapping[str, Any]) -> str:
+    """The first word in which two configurations differ."""
+    here, there = (set(setting_words(content)) for content in (existing, wanted))
+    if here - there:
+        return f"it has {min(here - there).removeprefix(f'{SECTION}.')}"
+    return f"it lacks {min(there - here).removeprefix(f'{SECTION}.')}"

@@ -1,0 +1,119 @@
+"""What is there already: trainings that need not be repeated, and predictions that are up to date."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
+
+from nnunetv2_semiseg.comparing.comparison import Comparison
+from nnunetv2_semiseg.comparing.competitors import Competitor
+from nnunetv2_semiseg.comparing.files import read_json
+from nnunetv2_semiseg.config import SECTION, TrainingConfig, config_values, merged_section, parse_config
+from nnunetv2_semiseg.methods.resolve import resolve_config, training_values
+from nnunetv2_semiseg.own_configurations import setting_words
+
+OF_THE_DATASET = ("channel_names", "labels", "numTraining", "file_ending")
+"""Keys of dataset.json that a training depends on."""
+
+NOT_COMPARED = ("configurations", "continue_training")
+"""Keys of plans that are compared otherwise, or not at all."""
+
+
+REMEDY = "delete its folder to train anew, or choose another --name"
+"""Where a model folder is damaged."""
+
+
+def check_models(comparison: Comparison, plans: Mapping[str, Any], dataset_json: Mapping[str, Any]) -> None:
+    """Refuse to go on with trainings that began under other conditions.
+
+    Args:
+        comparison: What is compared.
+        plans: Content of the plans file, with the configurations of the comparison.
+        dataset_json: Content of the preprocessed dataset's dataset.json.
+
+    Raises:
+        ValueError: A model folder has other plans or other data.
+    """
+    for competitor, seed in comparison.trainings:
+        configuration = comparison.configurations[seed]
+        folder = comparison.model_folder(competitor.trainer.__name__, seed)
+        if not (folder / "plans.json").is_file():
+            continue
+        was, data = (read_json(folder / name, REMEDY) for name in ("plans.json", "dataset.json"))
+        then = _conditions(competitor, was, configuration, data)
+        now = _conditions(competitor, dict(plans), configuration, dataset_json)
+        changed = [key for key in sorted(then.keys() | now.keys()) if then.get(key) != now.get(key)]
+        if changed:
+            key = changed[0]
+            raise ValueError(
+                f"{folder} was trained with another {key} ({then.get(key)}, now {now.get(key)}): choose "
+                "another --name, or delete that folder to train anew"
+            )
+
+
+def is_trained(comparison: Comparison, competitor: Competitor, seed: int, fold: str) -> bool:
+    """Whether a training is finished and all of its networks are there.
+
+    Raises:
+        ValueError: A checkpoint is damaged.
+    """
+    folders = [
+        comparison.model_folder(trainer, seed) / f"fold_{fold}" for trainer in competitor.models.values()
+    ]
+    for file in (file for folder in folders for file in sorted(folder.glob("checkpoint_*.pth"))):
+        if not zipfile.is_zipfile(file):
+            raise ValueError(
+                f"{file} is damaged, as after a kill or on a full disk: delete it, and the training goes on "
+                "from another checkpoint of that folder or, without one, starts anew"
+            )
+    return all((folder / "checkpoint_final.pth").is_file() for folder in folders)
+
+
+def is_predicted(
+    folder: Path, cases: Collection[str], endings: Sequence[str], sources: Sequence[Path]
+) -> bool:
+    """Whether a folder has the predictions of all cases, and none is older than what it was made of.
+
+    Args:
+        folder: Of the predictions.
+        cases: All that there should be, no others.
+        endings: Of the files of each case, that of label maps first.
+        sources: Checkpoints and images.
+    """
+    files = [folder / f"{case}{ending}" for case in cases for ending in endings]
+    if not all(file.is_file() for file in (*files, *sources)):
+        return False
+    if {file.name for file in folder.glob(f"*{endings[0]}")} != {f"{case}{endings[0]}" for case in cases}:
+        return False
+    return min(_time(file) for file in files) >= max(_time(file) for file in sources)
+
+
+def _conditions(
+    competitor: Competitor, plans: dict[str, Any], configuration: str, dataset_json: Mapping[str, Any]
+) -> dict[str, Any]:
+    """All that a training depends on, by what it is called."""
+    resolved = dict(PlansManager(plans).get_configuration(configuration).configuration)
+    resolved.pop(SECTION, None)
+    settings = dict(word.split("=", 1) for word in setting_words(_settings(competitor, plans, configuration)))
+    return {
+        **{key: value for key, value in plans.items() if key not in NOT_COMPARED},
+        **resolved,
+        **{f"{SECTION}.{key}": value for key, value in settings.items()},
+        **{key: dataset_json.get(key) for key in OF_THE_DATASET},
+    }
+
+
+def _settings(competitor: Competitor, plans: Mapping[str, Any], configuration: str) -> dict[str, Any]:
+    """Hyper-parameters with their defaults."""
+    if competitor.method is not None:
+        return resolve_config(plans, configuration, competitor.method).section(competitor.method.key)
+    values = training_values(merged_section(plans, configuration))
+    return config_values(parse_config(TrainingConfig, values, f"configuration '{configuration}'"))
+
+
+def _time(file: Path) -> int:
+    return file.stat().st_mtime_ns
