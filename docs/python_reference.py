@@ -31,7 +31,7 @@ MODULE_PAGES = {
     "method.md": ModulePage(
         "A method",
         "What a new method is written with: its base classes, the batch that it gets, its configuration and the\n"
-        "weights that grow and fall during a training. X",
+        "weights that grow and fall during a training. [How to add one](../../how-to/add-a-method.md) has an example.",
         (
             "methods/base",
             "methods/ema_teacher",
