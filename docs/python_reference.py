@@ -1,7 +1,7 @@
 """The pages of the Python reference: which modules each of them shows.
 
-The pages name the modules. What is in these is read from signatures and docstrings when the site is built, so that no
-page repeats it.
+The pages name the modules. What is in these is read from signatures and docstrings when the site is built, so
+that no page repeats it.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ class ModulePage:
 MODULE_PAGES = {
     "method.md": ModulePage(
         "A method",
-        "What a new method is written with: its base classes, the batch that it gets, its configuration and the\n"
-        "weights that grow and fall during a training. [How to add one](../../how-to/add-a-method.md) has an example.",
+        "What a new method is written with: its base classes, the batch that it gets, its configuration and\n"
+        "the schedules of a training. [How to add one](../../how-to/add-a-method.md) has an example.",
         (
             "methods/base",
             "methods/ema_teacher",
@@ -46,8 +46,8 @@ MODULE_PAGES = {
     ),
     "losses.md": ModulePage(
         "Losses",
-        "Functions of tensors; they know no networks. B is the number of samples, K that of classes with the\n"
-        "background, S the spatial shape.",
+        "Functions of tensors; they know no networks. B is the number of samples, C that of classes with\n"
+        "the background, S the spatial shape.",
         ("losses",),
     ),
     "mixing.md": ModulePage(

@@ -1,7 +1,7 @@
 """Pages of the site for files outside of docs/, so that it can be read without the repository.
 
-A hook of MkDocs. In the repository, a link such as ``../../nnunetv2_semiseg/methods/synfoc.py`` leads to the file. The
-site gets a page with the content of each such file, and the link leads there.
+A hook of MkDocs. In the repository, a link such as ``../../nnunetv2_semiseg/methods/synfoc.py`` leads to the
+file. The site gets a page with the content of each such file, and the link leads there.
 """
 
 from __future__ import annotations

@@ -8,19 +8,17 @@ import re
 import runpy
 import shlex
 import sys
-import textwrap
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
+from markdown_code import code_blocks, without_code
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 LINK = re.compile(r"(?:\]\(|(?:src|srcset|href)=\")([^)\s\"]+)")
-BLOCK = re.compile(r"^ *(`{3,})(\w*)\n(.*?)^ *\1$", re.MULTILINE | re.DOTALL)
-"""A block of code, in a list or not: its fence, its language and its content."""
 SETTING = re.compile(r"[A-Za-z_]+=\S*")
 SUBSTITUTED = re.compile(r"^\w+=\$\((.*)\)$")
 """A variable that gets the output of a command."""
@@ -39,7 +37,7 @@ def names(pages: list[Path]) -> list[str]:
 
 @pytest.mark.parametrize("page", PAGES, ids=names(PAGES))
 def test_relative_links_lead_to_files_and_headings(page: Path) -> None:
-    for link in LINK.findall(BLOCK.sub("", page.read_text())):
+    for link in LINK.findall(without_code(page.read_text())):
         if link.startswith(("http://", "https://", "mailto:")):
             continue
         name, _, heading = link.partition("#")
@@ -52,8 +50,7 @@ def test_relative_links_lead_to_files_and_headings(page: Path) -> None:
 
 def headings(page: Path) -> set[str]:
     """Anchors of a page, as GitHub makes them."""
-    text = BLOCK.sub("", page.read_text())
-    titles = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
+    titles = re.findall(r"^#+ (.*)$", without_code(page.read_text()), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
 
 
@@ -65,10 +62,8 @@ def test_commands_take_their_arguments(page: Path) -> None:
 
 def commands(text: str) -> Iterator[list[str]]:
     """The words of each command line in the shell blocks of a page."""
-    for _, language, block in BLOCK.findall(text):
-        if language != "bash":
-            continue
-        for line in textwrap.dedent(block).replace("\\\n", " ").splitlines():
+    for block in code_blocks(text, "bash"):
+        for line in block.replace("\\\n", " ").splitlines():
             line = GIVEN_BY_SLURM.sub("1", SUBSTITUTED.sub(r"\1", line))
             words = shlex.split(line, comments=True)
             while words and SETTING.fullmatch(words[0]):

@@ -1,4 +1,4 @@
-"""The messages that troubleshooting quotes are those of the code, so that a search for their words leads there."""
+"""Troubleshooting quotes the messages of the code, so that a search for their words leads there."""
 
 from __future__ import annotations
 
@@ -50,8 +50,8 @@ def _texts(tree: ast.AST) -> Iterator[str]:
 def is_quoted_from(message: str, template: str) -> bool:
     """Whether the words of a message stand in a template one after the other.
 
-    ``...`` in the message is whatever stands there, a value in the template is any word. Two words or more, and half of
-    all or more, must be the same. The punctuation behind the last word does not count.
+    ``...`` in the message is whatever stands there, a value in the template is any word. Two words or more,
+    and half of all or more, must be the same. The punctuation behind the last word does not count.
     """
     words, there = message.split(), template.split()
     for start in range(len(there) - len(words) + 1):
@@ -88,7 +88,11 @@ def test_messages_are_found_on_the_page() -> None:
     ("message", "template", "quotes"),
     [
         ("no unlabeled images: put", f"no unlabeled images: put them into {VALUE}", True),
-        ("unknown key ...; valid keys are ...", f"{VALUE}: unknown key '{VALUE}'; valid keys are {VALUE}", True),
+        (
+            "unknown key ...; valid keys are ...",
+            f"{VALUE}: unknown key '{VALUE}'; valid keys are {VALUE}",
+            True,
+        ),
         ("configuration '3d' has 3D ones", f"{VALUE} and configuration '{VALUE}' has {VALUE}D ones", True),
         ("was preprocessed with other plans", "has been preprocessed with other plans", False),
         ("any four words here", f"{VALUE} {VALUE} {VALUE} {VALUE}", False),

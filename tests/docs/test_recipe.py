@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from markdown_code import code_blocks
 
 ROOT = Path(__file__).parents[2]
 GUIDE = ROOT / "docs" / "how-to" / "add-a-method.md"
@@ -49,10 +49,10 @@ print("learned")
 
 def block(language: str, beginning: str) -> str:
     """The one block of code of the guide that begins like this."""
-    fence = re.compile(rf"^(`{{3,}}){language}\n(.*?)^\1$", re.MULTILINE | re.DOTALL)
-    found = [text for _, text in fence.findall(GUIDE.read_text(encoding="utf-8")) if text.startswith(beginning)]
+    blocks = code_blocks(GUIDE.read_text(encoding="utf-8"), language)
+    found = [text for text in blocks if text.startswith(beginning)]
     assert len(found) == 1, f"{language}: {beginning}"
-    return str(found[0])
+    return found[0]
 
 
 def insert(file: Path, after: str, line: str) -> None:
@@ -85,7 +85,10 @@ def repository(tmp_path: Path) -> Path:
     root.mkdir()
     for name in COPIED:
         shutil.copytree(ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for file in (*ROOT.glob("*.md"), *(ROOT / name for name in ("mkdocs.yml", "setup.cfg", "pyproject.toml", "Makefile"))):
+    for file in (
+        *ROOT.glob("*.md"),
+        *(ROOT / name for name in ("mkdocs.yml", "setup.cfg", "pyproject.toml", "Makefile")),
+    ):
         shutil.copy(file, root)
     method = root / "nnunetv2_semiseg" / "methods" / f"{KEY}.py"
     method.write_text(block("python", '"""Pseudo-Label'), encoding="utf-8")
