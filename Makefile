@@ -11,7 +11,7 @@ export OMP_WAIT_POLICY ?= PASSIVE
 # Two test processes of one thread each.
 PYTEST := OMP_NUM_THREADS=1 OMP_THREAD_LIMIT=1 $(BIN)/python -m pytest -n 2 --dist worksteal
 
-.PHONY: help install demo test test-fast lint reference
+.PHONY: help install demo test test-fast lint reference docs
 
 help:
 	@echo "make demo       train nnU-Net and SynFoC on synthetic images, up to 10 minutes on two cores"
@@ -19,6 +19,7 @@ help:
 	@echo "make test-fast  all but the slow ones"
 	@echo "make lint       ruff and mypy"
 	@echo "make reference  write docs/reference anew from the code"
+	@echo "make docs       the documentation as a site in site/, to be opened without a server"
 
 install: $(INSTALLED)
 
@@ -44,3 +45,8 @@ lint: $(INSTALLED)
 
 reference: $(INSTALLED)
 	$(BIN)/python docs/generate_reference.py
+
+# The theme's advertisement of its successor is no warning of ours.
+docs: $(INSTALLED)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build
+	@echo "Open site/index.html in a browser."

@@ -97,13 +97,14 @@ for folder in (ROOT / "docs", ROOT / "tests", ROOT / "tests" / "conformance"):
 
 
 def main() -> None:
-    """Write both pages, or with ``--check`` say which ones are stale."""
+    """Write all pages, or with ``--check`` say which one is stale."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--check", action="store_true", help="write nothing; exit code 1 if a page is stale")
     check = parser.parse_args().check
     for name, text in pages().items():
         file = REFERENCE / name
         if not check:
+            file.parent.mkdir(exist_ok=True)
             file.write_text(text)
         elif is_stale(file, text):
             sys.exit(f"{file} is stale: run `make reference`")
@@ -111,7 +112,11 @@ def main() -> None:
 
 def pages() -> dict[str, str]:
     """The generated pages by file name."""
-    return {"commands.md": commands_page(), "config.md": config_page(), "methods.md": methods_page()}
+    generated = {"commands.md": commands_page(), "config.md": config_page(), "methods.md": methods_page()}
+    python = importlib.import_module("python_reference")
+    for name, page in python.MODULE_PAGES.items():
+        generated[f"python/{name}"] = f"{NOTICE}\n{python.module_page(page)}"
+    return generated
 
 
 def is_stale(file: Path, text: str) -> bool:

@@ -14,13 +14,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from markdown_code import code_blocks, without_code
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 LINK = re.compile(r"(?:\]\(|(?:src|srcset|href)=\")([^)\s\"]+)")
-CODE = re.compile(r"^```(?:bash|sh|console)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 SETTING = re.compile(r"[A-Za-z_]+=\S*")
-NOT_CHECKED = {"export", "cd", "git", "pip", "source", "mv", "unzip", "wget", "cp", "ls"}
+SUBSTITUTED = re.compile(r"^\w+=\$\((.*)\)$")
+"""A variable that gets the output of a command."""
+GIVEN_BY_SLURM = re.compile(r"\$SLURM_\w+")
+NOT_CHECKED = {"cd", "cp", "export", "git", "ls", "mv", "pip", "sbatch", "set", "source", "unzip", "wget"}
 """Programs that are not this package's, nnU-Net's or make's."""
 
 
@@ -34,7 +37,7 @@ def names(pages: list[Path]) -> list[str]:
 
 @pytest.mark.parametrize("page", PAGES, ids=names(PAGES))
 def test_relative_links_lead_to_files_and_headings(page: Path) -> None:
-    for link in LINK.findall(page.read_text()):
+    for link in LINK.findall(without_code(page.read_text())):
         if link.startswith(("http://", "https://", "mailto:")):
             continue
         name, _, heading = link.partition("#")
@@ -47,8 +50,7 @@ def test_relative_links_lead_to_files_and_headings(page: Path) -> None:
 
 def headings(page: Path) -> set[str]:
     """Anchors of a page, as GitHub makes them."""
-    text = CODE.sub("", page.read_text())
-    titles = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
+    titles = re.findall(r"^#+ (.*)$", without_code(page.read_text()), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
 
 
@@ -60,9 +62,10 @@ def test_commands_take_their_arguments(page: Path) -> None:
 
 def commands(text: str) -> Iterator[list[str]]:
     """The words of each command line in the shell blocks of a page."""
-    for block in CODE.findall(text):
+    for block in code_blocks(text, "bash"):
         for line in block.replace("\\\n", " ").splitlines():
-            words = shlex.split(line.removeprefix("$ "), comments=True)
+            line = GIVEN_BY_SLURM.sub("1", SUBSTITUTED.sub(r"\1", line))
+            words = shlex.split(line, comments=True)
             while words and SETTING.fullmatch(words[0]):
                 del words[0]
             if words:
@@ -101,7 +104,8 @@ def parser_of(program: str) -> argparse.ArgumentParser:
         raise CapturedError(parser)
 
     with pytest.MonkeyPatch.context() as monkeypatch:
-        monkeypatch.setattr(argparse.ArgumentParser, "parse_args", capture)
+        for name in ("parse_args", "parse_known_args"):
+            monkeypatch.setattr(argparse.ArgumentParser, name, capture)
         monkeypatch.setattr(sys, "argv", [program])
         with pytest.raises(CapturedError) as caught:
             entry_point(program)()
@@ -130,8 +134,29 @@ def test_commands_and_trainers_named_in_the_text_exist(page: Path) -> None:
     known = {script.name for script in importlib.metadata.entry_points(group="console_scripts")}
     trainers = {"nnUNetTrainer", "nnUNetTrainerSemiSeg", "nnUNetTrainerExported", *discovered_trainers()}
     text = page.read_text()
+    trainers |= set(re.findall(r"^class (nnUNetTrainer\w+)\(", text, re.MULTILINE))  # written there
     assert set(re.findall(r"\bnnUNetv2_\w+", text)) <= known
     assert set(re.findall(r"\bnnUNetTrainer[A-Za-z0-9]*", text)) <= trainers
+
+
+def test_commands_are_found_in_lists_and_scripts() -> None:
+    text = """1. Train:
+
+    ```bash
+    set -e
+    job=$(sbatch --parsable a.sh)
+    OMP_NUM_THREADS=1 nnUNetv2_train 502 2d \\
+        $SLURM_ARRAY_TASK_ID  # a fold
+    ```
+
+````markdown
+```text
+nnUNetv2_semiseg_nothing
+```
+````
+"""
+    train = ["nnUNetv2_train", "502", "2d", "1"]
+    assert list(commands(text)) == [["set", "-e"], ["sbatch", "--parsable", "a.sh"], train]
 
 
 def test_a_wrong_flag_would_be_noticed() -> None:

@@ -2,32 +2,18 @@
 
 from __future__ import annotations
 
-import shutil
-import subprocess
 from pathlib import Path
 
 import numpy as np
 import pytest
+from headless_browser import browse, needs_browser
 from label_images import write_png
 from PIL import Image
 
 from nnunetv2_semiseg.evaluation.evaluate import evaluate
 from nnunetv2_semiseg.evaluation.page.build import PageSources, report_page
 
-BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(BROWSER is None, reason="neither Chromium nor Chrome is installed"),
-]
-
-
-def browse(profile: Path, page: Path, *options: str) -> None:
-    """Open a page without any network."""
-    assert BROWSER is not None
-    offline = ("--host-resolver-rules=MAP * ~NOTFOUND", "--no-first-run", f"--user-data-dir={profile}")
-    command = [BROWSER, "--headless", "--no-sandbox", "--disable-gpu", *offline, *options, page.as_uri()]
-    subprocess.run(command, check=True, capture_output=True, timeout=120)
+pytestmark = [pytest.mark.slow, needs_browser]
 
 
 def test_the_page_is_drawn(tmp_path: Path) -> None:
@@ -41,7 +27,7 @@ def test_the_page_is_drawn(tmp_path: Path) -> None:
     page.write_text(report_page(report, PageSources(dataset, tmp_path / "images")), encoding="utf-8")
 
     screen, paper = tmp_path / "screen.png", tmp_path / "paper.pdf"
-    browse(tmp_path / "profile", page, f"--screenshot={screen}", "--window-size=1366,4000")
+    browse(tmp_path / "profile", page.as_uri(), f"--screenshot={screen}", "--window-size=1366,4000")
     pixels = np.array(Image.open(screen).convert("RGB"))
     assert pixels.shape == (4000, 1366, 3)
     # the mark and box of the first model, and the contour of the truth
@@ -49,5 +35,5 @@ def test_the_page_is_drawn(tmp_path: Path) -> None:
         assert (pixels.astype(int) - color == 0).all(axis=2).any()
     # nothing is wider than the window: its last columns are empty
     assert (pixels[:, -20:-16] == 255).all()
-    browse(tmp_path / "profile", page, f"--print-to-pdf={paper}")
+    browse(tmp_path / "profile", page.as_uri(), f"--print-to-pdf={paper}")
     assert paper.read_bytes().startswith(b"%PDF")
