@@ -33,7 +33,7 @@ from nnunetv2_semiseg.methods.synfoc import SynFoC, SynFoCConfig
 from nnunetv2_semiseg.mixing import draw_cutmix_boxes
 from nnunetv2_semiseg.networks.foundation_config import FoundationConfig
 from nnunetv2_semiseg.optimization import backward_and_step
-from nnunetv2_semiseg.precision import give_float32, hold_frozen, training_autocast, uses_scaler
+from nnunetv2_semiseg.precision import apply_precision, training_autocast, uses_scaler
 from nnunetv2_semiseg.schedules import Progress
 
 CLASSES = 3
@@ -83,8 +83,7 @@ def ours(arguments: argparse.Namespace) -> Step:
     network = unet().to(device)
     setting = Setting(CLASSES, 3, (arguments.patch, arguments.patch), unet)
     method = SynFoC(SynFoCConfig(foundation=foundation), setting, network).to(device)
-    give_float32([network, *method.children()])
-    hold_frozen(method.frozen_modules(), device, arguments.precision)
+    apply_precision([network, *method.children()], method.frozen_modules(), device, arguments.precision)
     scheduled = method.optimizers(lambda parameters: torch.optim.SGD(parameters, 0.01))
     optimizers = [
         torch.optim.SGD(network.parameters(), 0.01, momentum=0.99, nesterov=True),

@@ -62,6 +62,14 @@ def uses_scaler(device: torch.device, precision: Precision) -> bool:
     return autocast_dtype(device, precision) == torch.float16
 
 
+def apply_precision(
+    networks: Iterable[nn.Module], frozen: Iterable[nn.Module], device: torch.device, precision: Precision
+) -> None:
+    """What networks need once before a training in some precision: `give_float32` and `hold_frozen`."""
+    give_float32(networks)
+    hold_frozen(frozen, device, precision)
+
+
 def give_float32(networks: Iterable[nn.Module]) -> None:
     """Let networks give float32 whatever they compute in.
 

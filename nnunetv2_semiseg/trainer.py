@@ -28,13 +28,7 @@ from nnunetv2_semiseg.methods.resolve import resolve_config
 from nnunetv2_semiseg.networks.ema import unwrapped
 from nnunetv2_semiseg.networks.outputs import set_deep_supervision
 from nnunetv2_semiseg.optimization import backward_and_step, optimizer_like
-from nnunetv2_semiseg.precision import (
-    check_precision,
-    give_float32,
-    hold_frozen,
-    training_autocast,
-    uses_scaler,
-)
+from nnunetv2_semiseg.precision import apply_precision, check_precision, training_autocast, uses_scaler
 from nnunetv2_semiseg.random_state import restore_random_state, seed_everything
 from nnunetv2_semiseg.refusals import refuse_unsupported
 from nnunetv2_semiseg.schedules import Progress
@@ -121,8 +115,8 @@ class nnUNetTrainerSemiSeg(nnUNetTrainer):
             ignore_label=self.label_manager.ignore_label,
         )
         self.method = self.method_class(self.resolved.method, setting, self.network).to(self.device)
-        give_float32([self.network, *self.method.children()])
-        hold_frozen(self.method.frozen_modules(), self.device, self.precision)
+        networks = [self.network, *self.method.children()]
+        apply_precision(networks, self.method.frozen_modules(), self.device, self.precision)
         self._optimizers = self.method.optimizers(partial(optimizer_like, self.optimizer))
 
     def _new_network(self) -> torch.nn.Module:
