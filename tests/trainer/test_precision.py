@@ -127,3 +127,16 @@ def test_gradients_of_planar_convolutions_are_right_in_bfloat16(
     mixed = torch.autograd.grad(half, (images, layer.weight), upstream.bfloat16())
     for gradient, expected in zip(mixed, exact, strict=True):
         assert float((gradient - expected).norm()) < 0.02 * float(expected.norm())
+
+
+def test_a_trainings_frozen_encoder_is_held_in_bfloat16(workspace: Workspace) -> None:
+    """And the exported network is in float32 again."""
+    plans = {**workspace.read_plans(), "continue_training": False}
+    plans["configurations"]["2d_tiny"]["semiseg"]["precision"] = "bfloat16"
+    trainer = nnUNetTrainerSynFoC(plans, "2d_tiny", 0, workspace.dataset_json, CPU)
+    trainer.initialize()
+    trainer.build_method()
+    (encoder,) = trainer.method.frozen_modules()
+    assert encoder.vit.blocks[0].attn.qkv.weight.dtype == torch.bfloat16
+    for weights in trainer.method.exports(trainer.network).values():
+        assert {value.dtype for value in weights().values() if value.is_floating_point()} == {torch.float32}
