@@ -15,7 +15,8 @@ FORBIDDEN = {
     "data": ("methods", "networks", "losses", "trainer", "export", "checkpoint", "commands"),
     "methods": ("data", "checkpoint", "commands"),
     "weights": ("losses", "networks", "methods", "data", "trainer", "export", "checkpoint", "commands"),
-    "evaluation": ("methods", "networks", "losses", "trainer", "export", "checkpoint"),
+    "evaluation": ("methods", "networks", "losses", "trainer", "export", "checkpoint", "comparing"),
+    "comparing": ("networks", "losses", "commands"),
 }
 """What the modules of a folder must not import."""
 
