@@ -15,6 +15,7 @@ FORBIDDEN = {
     "data": ("methods", "networks", "losses", "trainer", "export", "checkpoint", "commands"),
     "methods": ("data", "checkpoint", "commands"),
     "weights": ("losses", "networks", "methods", "data", "trainer", "export", "checkpoint", "commands"),
+    "watching": ("methods", "networks", "losses", "data", "trainer", "export", "checkpoint", "commands"),
     "evaluation": ("methods", "networks", "losses", "trainer", "export", "checkpoint"),
 }
 """What the modules of a folder must not import."""
