@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import textwrap
 from collections.abc import Sequence
 from pathlib import Path
@@ -63,7 +62,7 @@ def draw_rows(rows: Sequence[Row], classes: Sequence[LabelClass], title: str, as
 
 def save_figure(figure: Figure, file: Path, **options: Any) -> None:
     """Write a png so that whoever looks at it sees the old one or the new one, whole."""
-    temporary = file.with_name(f".{file.name}.{os.getpid()}.tmp")
+    temporary = file.with_name(f".{file.name}.tmp")
     try:
         figure.savefig(temporary, format="png", **options)
         temporary.replace(file)
