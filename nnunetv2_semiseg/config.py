@@ -74,6 +74,9 @@ class TrainingConfig:
     measure_gradient_every: int | None = Field(
         default=None, ge=1, description="epochs between measurements of the unsupervised gradient's norm"
     )
+    picture_every: int | None = Field(
+        default=10, ge=1, description="epochs between two pictures of unlabeled images; null: none"
+    )
     seed: int | None = Field(
         default=None,
         ge=0,

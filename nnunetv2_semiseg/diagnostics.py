@@ -8,8 +8,22 @@ from contextlib import contextmanager
 import torch
 from torch import nn
 
+from nnunetv2_semiseg import training_log
 from nnunetv2_semiseg.batch import SemiSegBatch
 from nnunetv2_semiseg.methods.base import Method, StepContext
+
+
+def measured_gradient(
+    method: Method, batch: SemiSegBatch, context: StepContext, every: int
+) -> dict[str, torch.Tensor]:
+    """`unsupervised_gradient_norm` under its key in the first of ``every`` steps, nothing in others.
+
+    The other arguments are those of `unsupervised_gradient_norm`; ``every`` is 0 for never.
+    """
+    if every == 0 or context.progress.step % every != 0:
+        return {}
+    norm = unsupervised_gradient_norm(method, batch, context)
+    return {training_log.MEASURE + "unsupervised_gradient_norm": norm.detach()}
 
 
 def unsupervised_gradient_norm(method: Method, batch: SemiSegBatch, context: StepContext) -> torch.Tensor:

@@ -17,6 +17,7 @@ from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 
 from nnunetv2_semiseg.checkpoint import COMPANION_KEY, save_atomically
+from nnunetv2_semiseg.exported_logging import SummaryLogger, no_run_of_its_own
 from nnunetv2_semiseg.networks.ema import unwrapped
 from nnunetv2_semiseg.networks.outputs import set_deep_supervision
 
@@ -189,7 +190,10 @@ def _validation_trainer(
         )
         return None
     plans = {**trainer.plans_manager.plans, "continue_training": False}
-    result = exported(plans, trainer.configuration_name, trainer.fold, trainer.dataset_json, trainer.device)
+    arguments = (plans, trainer.configuration_name, trainer.fold, trainer.dataset_json, trainer.device)
+    with no_run_of_its_own():
+        result = exported(*arguments)
+    result.logger.loggers = [SummaryLogger(trainer.logger.loggers, exported.__name__)]
     if weights is None:
         result.load_checkpoint(str(file))
     else:

@@ -20,7 +20,7 @@ from nnunetv2_semiseg.data.labeled_check import check_labeled_matches_plans
 from nnunetv2_semiseg.data.loader import PairedLoader
 from nnunetv2_semiseg.data.pairing import pair_with_unlabeled
 from nnunetv2_semiseg.data.unlabeled import UnlabeledData, preprocess_unlabeled
-from nnunetv2_semiseg.diagnostics import unsupervised_gradient_norm
+from nnunetv2_semiseg.diagnostics import measured_gradient
 from nnunetv2_semiseg.export import EXPORTED_CHECKPOINTS, copy_pictures, validate_exports, write_exports
 from nnunetv2_semiseg.lengths import set_lengths
 from nnunetv2_semiseg.methods.base import Method, ScheduledOptimizer, Setting, StepContext
@@ -32,6 +32,7 @@ from nnunetv2_semiseg.precision import apply_precision, check_precision, trainin
 from nnunetv2_semiseg.random_state import restore_random_state, seed_everything
 from nnunetv2_semiseg.refusals import refuse_unsupported
 from nnunetv2_semiseg.schedules import Progress
+from nnunetv2_semiseg.watching.watch import TrainingWatch
 
 
 class nnUNetTrainerSemiSeg(nnUNetTrainer):
@@ -165,6 +166,7 @@ class nnUNetTrainerSemiSeg(nnUNetTrainer):
         )
         self._write_resolved_config()
         super().on_train_start()
+        self._watch = TrainingWatch(self, self.resolved.training.picture_every)
         self.print_to_log_file(
             f"{self.method_class.key}: {self.batch_size} labeled and {self.unlabeled_batch_size} unlabeled "
             f"samples a step, {len(self._unlabeled.cases)} unlabeled cases"
@@ -178,12 +180,14 @@ class nnUNetTrainerSemiSeg(nnUNetTrainer):
         section.update(labeled_batch_size=self.batch_size, unlabeled_batch_size=self.unlabeled_batch_size)
         self.plans_manager.plans["configurations"][self.configuration_name][SECTION] = section
         self.configuration_manager.configuration[SECTION] = section
+        self.logger.update_config({SECTION: section})
         self.print_to_log_file(f"{SECTION}: {section}", also_print_to_console=False)
 
     def on_train_epoch_start(self) -> None:
         """Set the networks' modes; nnU-Net sets the deployed network's learning rate."""
         super().on_train_epoch_start()
         self.method.train()
+        self._watch.start_epoch()
 
     def train_step(self, batch: SemiSegBatch) -> dict[str, torch.Tensor]:
         """One optimizer step of every optimizer.
@@ -204,21 +208,14 @@ class nnUNetTrainerSemiSeg(nnUNetTrainer):
         with training_autocast(self.device, self.precision):
             losses = self.method.losses(batch, context)
             total = losses.total
+        values = training_log.step_values(total, losses.values, losses.measures)
+        self._watch.step(batch, values, losses.panels)
+        del losses  # the panels' tensors need no place in the backward pass
         backward_and_step(total, self._all_optimizers(), self.grad_scaler)
         self.method.after_step(self.network, progress)
         self._step += 1
-        values = {"loss": total, **self._measured_gradient(batch, context)}
-        values.update({training_log.LOSS + name: term.value for name, term in losses.terms.items()})
-        values.update({training_log.MEASURE + name: value for name, value in losses.measures.items()})
-        return {name: value.detach() for name, value in values.items()}
-
-    def _measured_gradient(self, batch: SemiSegBatch, context: StepContext) -> dict[str, torch.Tensor]:
-        """In the first step of every n-th epoch, where the configuration asks for it."""
-        every, iterations = self.resolved.training.measure_gradient_every, self.num_iterations_per_epoch
-        if every is None or context.progress.step % (every * iterations) != 0:
-            return {}
-        norm = unsupervised_gradient_norm(self.method, batch, context)
-        return {training_log.MEASURE + "unsupervised_gradient_norm": norm}
+        every = (self.resolved.training.measure_gradient_every or 0) * self.num_iterations_per_epoch
+        return {**values, **measured_gradient(self.method, batch, context, every)}
 
     def _supervised_loss(self, output: Any, targets: tuple[torch.Tensor, ...]) -> torch.Tensor:
         """nnU-Net's loss, with deep supervision where there are several outputs."""
@@ -232,6 +229,7 @@ class nnUNetTrainerSemiSeg(nnUNetTrainer):
 
     def on_train_epoch_end(self, train_outputs: list[dict[str, torch.Tensor]]) -> None:
         """Log the epoch's means of total, terms and measures, all learning rates and the memory's peak."""
+        self._watch.end_epoch()
         means = training_log.epoch_means(train_outputs)
         self.logger.log("train_losses", means.pop("loss"), self.current_epoch)
         means[training_log.RATE + "network"] = self.optimizer.param_groups[0]["lr"]

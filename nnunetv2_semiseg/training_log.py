@@ -32,6 +32,16 @@ LINES = (
 """Titles of the lines of the text log, and prefixes of their keys."""
 
 
+def step_values(
+    total: torch.Tensor, terms: Mapping[str, torch.Tensor], measures: Mapping[str, torch.Tensor]
+) -> dict[str, torch.Tensor]:
+    """The scalars of a step under their keys, detached, on the device."""
+    values = {"loss": total}
+    values.update({LOSS + name: value for name, value in terms.items()})
+    values.update({MEASURE + name: value for name, value in measures.items()})
+    return {key: value.detach() for key, value in values.items()}
+
+
 def epoch_means(steps: Sequence[Mapping[str, torch.Tensor]]) -> dict[str, float]:
     """Mean of each value over the steps of an epoch that have it; one transfer from the device for all."""
     names = list(dict.fromkeys(name for step in steps for name in step))

@@ -17,6 +17,7 @@ FORBIDDEN = {
     "weights": ("losses", "networks", "methods", "data", "trainer", "export", "checkpoint", "commands"),
     "evaluation": ("methods", "networks", "losses", "trainer", "export", "checkpoint", "comparing"),
     "comparing": ("networks", "losses", "commands"),
+    "watching": ("methods", "networks", "losses", "data", "trainer", "export", "checkpoint", "commands"),
 }
 """What the modules of a folder must not import."""
 

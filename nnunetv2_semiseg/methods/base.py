@@ -16,6 +16,7 @@ from torch import nn
 
 from nnunetv2_semiseg.batch import SemiSegBatch
 from nnunetv2_semiseg.schedules import Progress
+from nnunetv2_semiseg.watching.panels import LazyPanels
 
 DEPLOYED = "deployed"
 """Name, among the networks that a loss term trains, of the one that `nnUNetv2_predict` runs."""
@@ -84,15 +85,27 @@ class LossTerm:
 
 @dataclass(frozen=True)
 class StepLosses:
-    """The result of `Method.losses`: named terms, and measures worth watching that train nothing."""
+    """The result of `Method.losses`.
+
+    Attributes:
+        terms: Losses by name.
+        measures: Scalars worth watching that train nothing, by name.
+        panels: Makes what the step shows of its unlabeled samples beside both views; called in few steps.
+    """
 
     terms: Mapping[str, LossTerm]
     measures: Mapping[str, torch.Tensor] = field(default_factory=dict)
+    panels: LazyPanels = dict
 
     @property
     def total(self) -> torch.Tensor:
         """The weighted sum of all terms."""
         return self._weighted_sum(lambda term: True)
+
+    @property
+    def values(self) -> dict[str, torch.Tensor]:
+        """The unweighted terms by name."""
+        return {name: term.value for name, term in self.terms.items()}
 
     @property
     def unsupervised(self) -> torch.Tensor:

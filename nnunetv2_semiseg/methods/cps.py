@@ -32,6 +32,7 @@ from nnunetv2_semiseg.methods.distilling import DistillingMethod, SkdConfig
 from nnunetv2_semiseg.networks.outputs import full_resolution, split_batch
 from nnunetv2_semiseg.schedules import sigmoid_ramp
 from nnunetv2_semiseg.trainer import nnUNetTrainerSemiSeg
+from nnunetv2_semiseg.watching.panels import Panels, prediction_panels
 
 SECOND = "second"
 """Name of the network beside the deployed one among the trained networks."""
@@ -104,6 +105,7 @@ class CPS(DistillingMethod):
             loss = context.supervised_loss(output, batch.labeled_targets)
             return LossTerm(loss, frozenset({name}), supervised=True)
 
+        sam = self._taught_by_sam(images, outputs, batch)
         weight = self.config.weight * sigmoid_ramp(context.progress)
         terms = {
             "supervised": supervised(on_labeled, DEPLOYED),
@@ -114,18 +116,24 @@ class CPS(DistillingMethod):
             "cross_second": LossTerm(
                 cross_supervision_loss(second, first, batch.inside), frozenset({SECOND}), weight
             ),
-            **self._sam_terms(images, outputs, batch),
+            **sam.terms,
         }
         agreement = class_map_agreement(first.argmax(1), second.argmax(1), self.setting.num_classes)
-        return StepLosses(terms, {"agreement": agreement.mean()})
 
-    def _sam_terms(
+        def panels() -> Panels:
+            # each is the other's pseudo-label
+            both = {"first network": first, "second network": second}
+            return {**prediction_panels(batch.unlabeled_strong, batch.inside, both), **sam.panels()}
+
+        return StepLosses(terms, {"agreement": agreement.mean()}, panels)
+
+    def _taught_by_sam(
         self, images: torch.Tensor, outputs: Mapping[str, Any], batch: SemiSegBatch
-    ) -> dict[str, LossTerm]:
+    ) -> StepLosses:
         """SAM is prompted by the mean of both networks and teaches both."""
         students = {name: full_resolution(output) for name, output in outputs.items()}
         own = (students[DEPLOYED] + students[SECOND]) / 2
-        return self.distillation_terms(images, own, students, batch)
+        return self.distill(images, own, students, batch)
 
 
 class nnUNetTrainerCPS(nnUNetTrainerSemiSeg):

@@ -26,10 +26,12 @@ from nnunetv2_semiseg.methods.base import (
     OptimizerFactory,
     ScheduledOptimizer,
     Setting,
+    StepLosses,
 )
 from nnunetv2_semiseg.networks.foundation import build_prompted_sam, foundation_identity
 from nnunetv2_semiseg.networks.foundation_config import PromptedFoundationConfig
 from nnunetv2_semiseg.networks.prompted_sam import PromptedSam
+from nnunetv2_semiseg.watching.panels import Panels, prediction_panels
 
 SAM = "sam"
 """Name of the SAM branch among the trained networks."""
@@ -116,17 +118,23 @@ class DistillingMethod(Method):
         optimizer = torch.optim.Adam(self.sam.parameters_to_train(), lr=rate)
         return [ScheduledOptimizer(SAM, optimizer, lambda progress: rate)]
 
-    def distillation_terms(
+    def distill(
         self,
         images: torch.Tensor,
         own_logits: torch.Tensor,
         students: Mapping[str, torch.Tensor],
         batch: SemiSegBatch,
-    ) -> dict[str, LossTerm]:
-        """The terms of `teach`; none where there is no SAM branch."""
+    ) -> StepLosses:
+        """The terms of `teach` and what SAM sees in the unlabeled images; nothing without a SAM branch."""
         if self.sam is None:
-            return {}
-        return self.teach(images, own_logits, students, batch)[0]
+            return StepLosses({})
+        terms, logits = self.teach(images, own_logits, students, batch)
+
+        def panels() -> Panels:
+            first = len(batch.labeled_images)
+            return prediction_panels(images[first:], batch.inside, {"SAM": logits[first:]})
+
+        return StepLosses(terms, panels=panels)
 
     def teach(
         self,

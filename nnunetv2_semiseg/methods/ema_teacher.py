@@ -12,7 +12,7 @@ from torch import nn
 from nnunetv2_semiseg.batch import SemiSegBatch
 from nnunetv2_semiseg.config import STRICT
 from nnunetv2_semiseg.labels import outside_is_background
-from nnunetv2_semiseg.methods.base import DEPLOYED, LossTerm, Setting
+from nnunetv2_semiseg.methods.base import DEPLOYED, Setting, StepLosses
 from nnunetv2_semiseg.methods.distilling import DistillingMethod, SkdConfig
 from nnunetv2_semiseg.networks.ema import ema_decay, ema_update, make_teacher
 from nnunetv2_semiseg.networks.outputs import full_resolution, set_deep_supervision
@@ -65,8 +65,8 @@ class EMATeacherMethod(DistillingMethod):
         probabilities = full_resolution(self.network_teacher(images)).float().softmax(1)
         return outside_is_background(probabilities, inside)
 
-    def sam_terms(self, images: torch.Tensor, output: Any, batch: SemiSegBatch) -> dict[str, LossTerm]:
-        """What a SAM branch adds to the student's terms; nothing without one.
+    def taught_by_sam(self, images: torch.Tensor, output: Any, batch: SemiSegBatch) -> StepLosses:
+        """What a SAM branch adds to the student's terms and panels; nothing without one.
 
         Args:
             images: What the student saw, labeled images first, ``B x C x S``.
@@ -74,4 +74,4 @@ class EMATeacherMethod(DistillingMethod):
             batch: Of the step.
         """
         logits = full_resolution(output)
-        return self.distillation_terms(images, logits, {DEPLOYED: logits}, batch)
+        return self.distill(images, logits, {DEPLOYED: logits}, batch)

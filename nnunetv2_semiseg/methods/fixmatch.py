@@ -23,6 +23,7 @@ from nnunetv2_semiseg.mixing import draw_cutmix_boxes, partners, paste
 from nnunetv2_semiseg.networks.outputs import full_resolution, split_batch
 from nnunetv2_semiseg.schedules import sigmoid_ramp
 from nnunetv2_semiseg.trainer import nnUNetTrainerSemiSeg
+from nnunetv2_semiseg.watching.panels import Panel, Panels, pseudo_label_panels
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
@@ -60,15 +61,22 @@ class FixMatch(EMATeacherMethod):
         output = context.network(images)
         on_labeled, on_mixed = split_batch(output, num_labeled)
         unsupervised = masked_seg_loss(full_resolution(on_mixed), *mixed)
+        sam = self.taught_by_sam(images, output, batch)
         trains, weight = frozenset({DEPLOYED}), self.config.weight * sigmoid_ramp(context.progress)
         terms = {
             "supervised": LossTerm(
                 context.supervised_loss(on_labeled, batch.labeled_targets), trains, supervised=True
             ),
             "unsupervised": LossTerm(unsupervised, trains, weight),
-            **self.sam_terms(images, output, batch),
+            **sam.terms,
         }
-        return StepLosses(terms, {"confident_share": pseudo.trusted.float().mean()})
+
+        def panels() -> Panels:
+            seen = pseudo_label_panels(batch.unlabeled_weak, pseudo)
+            mix = {"mixed image": Panel(mixed_images, *mixed)} if self.config.cutmix else {}
+            return {**seen, **mix, **sam.panels()}
+
+        return StepLosses(terms, {"confident_share": pseudo.trusted.float().mean()}, panels)
 
     def _mix(self, batch: SemiSegBatch, pseudo: TrustedLabels) -> tuple[torch.Tensor, TrustedLabels]:
         """The strong view with a box of a labeled image and its true label in it, if the config says so."""

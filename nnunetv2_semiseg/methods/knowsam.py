@@ -30,6 +30,7 @@ from nnunetv2_semiseg.networks.fused import FusedNetwork, FusedOutput
 from nnunetv2_semiseg.networks.outputs import full_resolution, split_batch
 from nnunetv2_semiseg.networks.prompted_export import deployed_prompted_state
 from nnunetv2_semiseg.schedules import sigmoid_ramp
+from nnunetv2_semiseg.watching.panels import Panel, Panels, prediction_panels
 
 A, B, FUSION = "subnet_a", "subnet_b", "fusion"
 """Names of the deployed network's parts."""
@@ -146,14 +147,26 @@ class KnowSAM(DistillingMethod):
             **taught,
             **self._agreement_terms(subnets, batch.all_inside, ramp),
         }
+        mix: tuple[torch.Tensor, ...] = ()
         if context.progress.fraction >= self.config.mixing_start:
             regions = self._regions(output.fused, batch.all_inside)
             mixed_images, mixed_labels = self._mix(batch, sam_logits[count:], regions)
+            mix = (mixed_images, *mixed_labels)
             mixed: FusedOutput = context.network(mixed_images, with_subnets=True)
             labeled_inside, inside = batch.all_inside.split([count, len(images) - count])
             mixed_inside = exchange(labeled_inside, inside, regions)
             terms.update(self._mixed_terms(mixed, mixed_labels, mixed_inside, count, ramp))
-        return StepLosses(terms, self._measures(subnets, output.fused, sam_logits, count))
+
+        def panels() -> Panels:
+            maps = {"subnet A": subnets[A], "subnet B": subnets[B], "fused": output.fused, "SAM": sam_logits}
+            unlabeled = {title: logits[count:] for title, logits in maps.items()}
+            shown = prediction_panels(batch.unlabeled_strong, batch.inside, unlabeled)
+            if not mix:
+                return shown
+            image, classes, trusted = (part[count:] for part in mix)
+            return {**shown, "mixed image": Panel(image, classes, trusted)}
+
+        return StepLosses(terms, self._measures(subnets, output.fused, sam_logits, count), panels)
 
     def _agreement_terms(
         self, subnets: Mapping[str, torch.Tensor], inside: torch.Tensor, ramp: float, prefix: str = ""

@@ -20,6 +20,7 @@ from nnunetv2_semiseg.methods.ema_teacher import EMATeacherConfig, EMATeacherMet
 from nnunetv2_semiseg.networks.outputs import full_resolution, split_batch
 from nnunetv2_semiseg.schedules import sigmoid_ramp
 from nnunetv2_semiseg.trainer import nnUNetTrainerSemiSeg
+from nnunetv2_semiseg.watching.panels import Panel, Panels
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
@@ -34,6 +35,8 @@ class MeanTeacher(EMATeacherMethod):
 
     key: ClassVar[str] = "mean_teacher"
     config_class: ClassVar[type[Any]] = MeanTeacherConfig
+    trust_title: ClassVar[str] = "teacher's confidence"
+    """Of the column that shows `_mask` or, where there is none, the probability of the teacher's class."""
 
     def losses(self, batch: SemiSegBatch, context: StepContext) -> StepLosses:
         """One step of Mean Teacher.
@@ -51,6 +54,7 @@ class MeanTeacher(EMATeacherMethod):
         images = torch.cat([batch.labeled_images, batch.unlabeled_strong])
         output = context.network(images)
         on_labeled, unlabeled = split_batch(output, len(batch.labeled_images))
+        sam = self.taught_by_sam(images, output, batch)
         student = full_resolution(unlabeled).float().softmax(1)
         trains, weight = frozenset({DEPLOYED}), self.config.weight * sigmoid_ramp(context.progress)
         terms = {
@@ -58,9 +62,15 @@ class MeanTeacher(EMATeacherMethod):
                 context.supervised_loss(on_labeled, batch.labeled_targets), trains, supervised=True
             ),
             "consistency": LossTerm(consistency_loss(student, target, mask), trains, weight),
-            **self.sam_terms(images, output, batch),
+            **sam.terms,
         }
-        return StepLosses(terms, measures)
+
+        def panels() -> Panels:
+            trust = target.amax(1) if mask is None else mask[:, 0]
+            pseudo_label = Panel(batch.unlabeled_weak, target.argmax(1))
+            return {"pseudo-label": pseudo_label, self.trust_title: Panel(trust=trust), **sam.panels()}
+
+        return StepLosses(terms, measures, panels)
 
     def _mask(
         self, batch: SemiSegBatch, target: torch.Tensor, context: StepContext

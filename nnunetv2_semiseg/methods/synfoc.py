@@ -47,6 +47,7 @@ from nnunetv2_semiseg.networks.foundation_config import FoundationConfig
 from nnunetv2_semiseg.networks.outputs import full_resolution, set_deep_supervision, split_batch
 from nnunetv2_semiseg.networks.segmentation_export import deployed_state
 from nnunetv2_semiseg.schedules import Progress, linear_warmup, sigmoid_ramp
+from nnunetv2_semiseg.watching.panels import Panel, Panels, map_panels, pseudo_label_panels
 
 FOUNDATION = "foundation"
 """Name of the foundation student among the trained networks."""
@@ -178,7 +179,7 @@ class SynFoC(Method):
             Six terms and the measures ``alpha``, ``self_confidence``, ``mutual_confidence``,
             ``confident_share`` and ``foundation_confident_share``, each a mean over the unlabeled samples.
         """
-        pseudo, measures = self._pseudo_labels(batch.unlabeled_weak, batch.inside, context.network)
+        pseudo, measures, teachers = self._pseudo_labels(batch.unlabeled_weak, batch.inside, context.network)
         labeled = self._true_labels(batch.labeled_targets[0])
         mixed_images, mixed, inside = self._mix(batch, labeled, pseudo)
 
@@ -199,13 +200,19 @@ class SynFoC(Method):
                 sigmoid_ramp(context.progress),
             ),
         }
-        return StepLosses(terms, measures)
+
+        def panels() -> Panels:
+            weak, mix = batch.unlabeled_weak, Panel(mixed_images, *mixed.patch)
+            seen = {**map_panels(weak, teachers), **pseudo_label_panels(weak, pseudo.patch)}
+            return {**seen, "mixed image": mix}
+
+        return StepLosses(terms, measures, panels)
 
     @torch.no_grad()
     def _pseudo_labels(
         self, images: torch.Tensor, inside: torch.Tensor, network: nn.Module
-    ) -> tuple[_Labels, dict[str, torch.Tensor]]:
-        """Steps 1 to 3: the teachers' ensemble, weighted by how far it can be trusted."""
+    ) -> tuple[_Labels, dict[str, torch.Tensor], dict[str, torch.Tensor]]:
+        """Steps 1 to 3: the teachers' ensemble, weighted by its reliability; measures; the teachers' maps."""
         classes, size, grid = self.setting.num_classes, images.shape[2:], self.foundation.grid_size
         network_teacher = outside_is_background(
             full_resolution(self.network_teacher(images)).softmax(1), inside
@@ -215,12 +222,10 @@ class SynFoC(Method):
         )
         # not compiled: a second batch size would cost the pass with gradients its static shapes
         student_map = full_resolution(unwrapped(network)(images)).argmax(1) * inside[:, 0]
-        teacher_map = network_teacher.argmax(1)
+        teacher_map, foundation_map = network_teacher.argmax(1), foundation_teacher.argmax(1)
 
         self_confidence = class_map_agreement(student_map, teacher_map, classes)
-        mutual_confidence = class_map_agreement(
-            nearest_map(teacher_map, grid), foundation_teacher.argmax(1), classes
-        )
+        mutual_confidence = class_map_agreement(nearest_map(teacher_map, grid), foundation_map, classes)
         alpha = self_confidence * mutual_confidence
         weight = alpha[:, None, None, None]
         ensemble = weight * network_teacher + (1 - weight) * bilinear(foundation_teacher, size)
@@ -235,7 +240,7 @@ class SynFoC(Method):
             "confident_share": pseudo.patch.trusted.float().mean(),
             "foundation_confident_share": pseudo.grid.trusted.float().mean(),
         }
-        return pseudo, measures
+        return pseudo, measures, {"U-Net teacher": teacher_map, "foundation teacher": foundation_map}
 
     def _true_labels(self, target: torch.Tensor) -> _Labels:
         """Targets ``L x 1 x S``."""

@@ -39,6 +39,7 @@ class UAMT(MeanTeacher):
 
     key: ClassVar[str] = "uamt"
     config_class: ClassVar[type[Any]] = UAMTConfig
+    trust_title: ClassVar[str] = "certain"
 
     def _mask(
         self, batch: SemiSegBatch, target: torch.Tensor, context: StepContext

@@ -36,6 +36,7 @@ from nnunetv2_semiseg.methods.base import (
 from nnunetv2_semiseg.mixing import check_cubes, draw_cubes, draw_pairs, partners, paste
 from nnunetv2_semiseg.networks.ema import ema_decay, ema_update, make_teacher
 from nnunetv2_semiseg.schedules import Progress
+from nnunetv2_semiseg.watching.panels import Panel, Panels
 
 TRAINS = frozenset({DEPLOYED})
 
@@ -168,9 +169,10 @@ class VerSemi(Method):
             both = [foreground_dice_loss(probabilities[:, i], mix.targets[:, i]) for i in (0, 1)]
             partner = torch.stack(both).mean()
             terms["partner"] = LossTerm(partner, TRAINS, self.config.partner_weight, supervised=True)
-            return StepLosses(terms)
+            note = f"none: labeled images alone until {self.config.switch:.0%} of the training"
+            return StepLosses(terms, panels=lambda: {"pseudo-label": Panel(note=note)})
         unlabeled = self._unlabeled_stage(batch, context)
-        return StepLosses({**terms, **unlabeled.terms}, unlabeled.measures)
+        return StepLosses({**terms, **unlabeled.terms}, unlabeled.measures, unlabeled.panels)
 
     def _mix_labeled(self, batch: SemiSegBatch, side: float | tuple[float, float]) -> LabeledMix:
         """Pair the labeled images at random; an odd one is in two pairs.
@@ -207,12 +209,23 @@ class VerSemi(Method):
         consistency = foreground_dice_loss(synthetic, of_tasks, inside)
         region = foreground_dice_loss(synthetic, labels, cube)
         first, second = ((p.detach() > 0.5) & inside[:, 0] for p in (synthetic, of_tasks))
+
+        def panels() -> Panels:
+            pairs = logits[:, :num_tasks].detach().float()
+            likely = (pairs[:, :, 1] - pairs[:, :, 0]).argmax(1)
+            return {
+                "mixed image": Panel(images),
+                "all tasks": Panel(images, (likely + 1) * second),
+                "any structure": Panel(trust=synthetic.detach()),
+            }
+
         return StepLosses(
             {
                 "consistency": LossTerm(consistency, TRAINS, self.config.consistency_weight),
                 "region": LossTerm(region, TRAINS, self.config.region_weight),
             },
             {"agreement": class_map_agreement(first.long(), second.long(), num_classes=2).mean()},
+            panels,
         )
 
 

@@ -102,14 +102,17 @@ class Training:
     def losses(self, batch: SemiSegBatch) -> StepLosses:
         return self.method.losses(batch, self.context())
 
-    def take_step(self, batch: SemiSegBatch) -> None:
+    def take_step(self, batch: SemiSegBatch, look: Callable[[StepLosses], object] = bool) -> None:
+        """One step; ``look`` gets its losses as the trainer's watch does."""
         progress = Progress(self.step, TOTAL_STEPS)
         optimizers = [self.optimizer, *(item.optimizer for item in self.scheduled)]
         for optimizer in optimizers:
             optimizer.zero_grad()
         for item in self.scheduled:
             item.set_learning_rate(progress, LEARNING_RATE)
-        backward_and_step(self.losses(batch).total, optimizers, None)
+        losses = self.losses(batch)
+        look(losses)
+        backward_and_step(losses.total, optimizers, None)
         self.method.after_step(self.network, progress)
         self.step += 1
 

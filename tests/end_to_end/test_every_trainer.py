@@ -24,6 +24,7 @@ from nnunetv2_semiseg.export import exported_trainers
 from nnunetv2_semiseg.methods.discovery import discovered_trainers
 from nnunetv2_semiseg.trainer import nnUNetTrainerSemiSeg
 from nnunetv2_semiseg.training_log import MEMORY
+from nnunetv2_semiseg.watching.watch import PICTURE_FILE
 
 if TYPE_CHECKING:
     from tests.phantom_workspace import Workspace
@@ -112,6 +113,7 @@ def test_killed_and_continued_equals_never_stopped(
     for one, other in zip(expected[1:], found[1:], strict=True):
         assert_same(one["network_weights"], other["network_weights"])
     assert not list(interrupted.results.rglob("checkpoint_latest.pth"))
+    assert (interrupted.model(trainer) / "fold_0" / PICTURE_FILE).is_file()
     assert_each_predicts(interrupted, predict, names)
 
 

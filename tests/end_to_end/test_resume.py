@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 import torch
+from stopping import Stopped, stopped_after
 
 from nnunetv2_semiseg import checkpoint as checkpoints
-from nnunetv2_semiseg.trainer import nnUNetTrainerSemiSeg
 
 if TYPE_CHECKING:
     from tests.phantom_workspace import Workspace
@@ -23,29 +23,6 @@ if TYPE_CHECKING:
     Train = Callable[..., None]
 
 pytestmark = pytest.mark.slow
-
-
-class Stopped(Exception):
-    """Ends a training in the middle, as a kill would."""
-
-
-def stop_after(monkeypatch: pytest.MonkeyPatch, epoch: int) -> None:
-    """Let the next training end without a word when this epoch is over and stored."""
-    finish = nnUNetTrainerSemiSeg.on_epoch_end
-
-    def on_epoch_end(trainer: nnUNetTrainerSemiSeg) -> None:
-        finish(trainer)
-        if trainer.current_epoch == epoch:
-            raise Stopped
-
-    monkeypatch.setattr(nnUNetTrainerSemiSeg, "on_epoch_end", on_epoch_end)
-
-
-def stopped_after(epoch: int, run: Callable[[], None]) -> None:
-    with pytest.MonkeyPatch.context() as monkeypatch:
-        stop_after(monkeypatch, epoch)
-        with pytest.raises(Stopped):
-            run()
 
 
 def test_a_companion_holds_both_teachers_and_the_foundation(workspace: Workspace, train: Train) -> None:

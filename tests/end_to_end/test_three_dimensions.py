@@ -9,6 +9,7 @@ import pytest
 
 from nnunetv2_semiseg.data.phantom import PhantomOptions, write_phantom_dataset
 from nnunetv2_semiseg.networks.planned import small_architecture
+from nnunetv2_semiseg.watching.watch import PICTURE_FILE
 
 if TYPE_CHECKING:
     from tests.phantom_workspace import Workspace
@@ -37,6 +38,10 @@ def test_training_and_prediction_in_3d(empty_workspace: Workspace) -> None:
     log = workspace.run("nnUNetv2_train", 500, CONFIGURATION, 0, "-tr", TRAINER, "-device", "cpu")
     assert "2 labeled and 2 unlabeled samples a step, 5 unlabeled cases" in log
     assert "confident_share" in log
+    epoch = log.partition("Epoch 0")[2].partition("train_loss")[0]
+    assert "Speed: " in epoch
+    assert "\r" not in epoch, "a log file has no line that is rewritten"
+    assert (workspace.model(TRAINER, CONFIGURATION) / "fold_0" / PICTURE_FILE).is_file()
     model = ("-d", 500, "-c", CONFIGURATION, "-f", 0, "-tr", TRAINER, "-device", "cpu")
     images = ("-i", workspace.raw / "imagesTs", "-o", workspace.root / "predicted")
     workspace.run("nnUNetv2_predict", *images, *model, "-npp", 0, "-nps", 0, "--save_probabilities")
