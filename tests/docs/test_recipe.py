@@ -106,11 +106,11 @@ def test_the_method_is_found_and_learns(repository: Path) -> None:
 
 @pytest.mark.slow
 def test_the_checks_of_the_guide_pass(repository: Path) -> None:
+    for tool in (("ruff", "check"), ("ruff", "format", "--check"), ("mypy",)):
+        python(repository, "-m", *tool, f"nnunetv2_semiseg/methods/{KEY}.py")
     python(repository, "docs/generate_reference.py")  # what `make reference` calls
     touched = f"{KEY} or test_site or test_reference"
     tests = ("tests/conformance", "tests/docs", "-k", touched, "-m", "not slow")
     passed = python(repository, "-m", "pytest", "-q", "-n", "0", "-p", "no:cacheprovider", *tests)
     assert " passed" in passed
     assert "failed" not in passed
-    for tool in (("ruff", "check"), ("ruff", "format", "--check"), ("mypy",)):
-        python(repository, "-m", *tool, f"nnunetv2_semiseg/methods/{KEY}.py")
