@@ -3,7 +3,8 @@
 A step that has run leaves memory, threads and caches behind, so that every variant gets a fresh process. The
 variants take turns for several rounds: what else the machine does meanwhile hits all of them alike, and the
 fastest step of each is what the program prints. Ratios in one run can be compared; seconds of two machines,
-or of two days, can not.
+or of two days, can not. On a CPU the processor time of all threads stands beside the wall time: it hardly
+depends on what else is running.
 """
 
 from __future__ import annotations
@@ -32,12 +33,14 @@ class Measured:
 
     Attributes:
         seconds: Of the fastest step.
+        processor_seconds: Of the step that took the least, all threads together.
         steps: Number of steps that were timed.
         gigabytes: Peak memory: of the process on a CPU (what the imports take is in it), of the tensors on
             a GPU.
     """
 
     seconds: float
+    processor_seconds: float
     steps: int
     gigabytes: float
 
@@ -67,24 +70,34 @@ def measure(variants: Mapping[str, Builder], arguments: argparse.Namespace) -> d
     """
     if arguments.only is not None:
         variants = {arguments.only: variants[arguments.only]}
-    times: dict[str, list[float]] = {name: [] for name in variants}
+    times: dict[str, list[tuple[float, float]]] = {name: [] for name in variants}
     memory: dict[str, list[float]] = {name: [] for name in variants}
     turns = [name for _ in range(arguments.rounds) for name in variants]
     for name in tqdm(turns, desc="variants", unit="process"):
         seconds, gigabytes = _in_a_process(name, variants[name], arguments)
         times[name] += seconds
         memory[name].append(gigabytes)
-    return {name: Measured(min(times[name]), len(times[name]), max(memory[name])) for name in variants}
+    return {
+        name: Measured(
+            min(wall for wall, _ in times[name]),
+            min(processor for _, processor in times[name]),
+            len(times[name]),
+            max(memory[name]),
+        )
+        for name in variants
+    }
 
 
-def _in_a_process(name: str, builder: Builder, arguments: argparse.Namespace) -> tuple[list[float], float]:
+def _in_a_process(
+    name: str, builder: Builder, arguments: argparse.Namespace
+) -> tuple[list[tuple[float, float]], float]:
     context = multiprocessing.get_context("spawn")
     receiving, sending = context.Pipe(duplex=False)
     process = context.Process(target=_run, args=(builder, arguments, sending))
     process.start()
     sending.close()
     try:
-        result: tuple[list[float], float] = receiving.recv()
+        result: tuple[list[tuple[float, float]], float] = receiving.recv()
     except EOFError:
         raise RuntimeError(f"'{name}' failed; its output above says why") from None
     finally:
@@ -100,11 +113,11 @@ def _run(builder: Builder, arguments: argparse.Namespace, sending: Any) -> None:
     times = []
     # the first step allocates, chooses algorithms and, with torch.compile, compiles
     for _ in range(1 + arguments.steps):
-        start = time.perf_counter()
+        start, start_processor = time.perf_counter(), time.process_time()
         step()
         if arguments.device.startswith("cuda"):
             torch.cuda.synchronize()
-        times.append(time.perf_counter() - start)
+        times.append((time.perf_counter() - start, time.process_time() - start_processor))
     sending.send((times[1:], _peak_gigabytes(arguments.device)))
 
 
@@ -121,10 +134,11 @@ def print_table(measured: Mapping[str, Measured], baseline: str, unit: str = "st
     """Seconds, memory, and both as ratios to one of the variants, or to the only one."""
     width = max(map(len, measured))
     reference = measured.get(baseline, next(iter(measured.values())))
-    print(f"{'':{width}}  s/{unit:5}  faster  peak GB  of memory")
+    print(f"{'':{width}}  s/{unit:5}  faster  CPU s    less  peak GB  of memory")
     for name, one in measured.items():
         print(
             f"{name:{width}}  {one.seconds:7.3g}  {reference.seconds / one.seconds:5.2f}x  "
+            f"{one.processor_seconds:5.3g}  {reference.processor_seconds / one.processor_seconds:5.2f}x  "
             f"{one.gigabytes:7.2f}  {one.gigabytes / reference.gigabytes:8.2f}x"
         )
 
