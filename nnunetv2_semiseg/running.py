@@ -92,11 +92,6 @@ class Launcher:
         if process.returncode != 0:
             raise CommandFailedError(shown or " ".join(words), process.returncode, log, list(tail))
 
-    @property
-    def stopped(self) -> bool:
-        """Whether `stop` was called: commands then fail because they were ended."""
-        return self._stopped
-
     def stop(self) -> None:
         """End all commands with whatever they started, and start no more."""
         with self._lock:

@@ -113,7 +113,7 @@ def prepare(
     changed = with_configurations(plans, comparison)
     first = next(iter(comparison.configurations.values()))
     check_labeled_matches_plans(comparison.dataset, first, PlansManager(changed))
-    check_models(comparison, changed, dataset_json)
+    check_models(comparison, changed, dataset_json, plans_file.parent)
     facts = {
         one.name: facts_of(one, changed, first, comparison.folds, dataset_json, device)
         for one in comparison.competitors

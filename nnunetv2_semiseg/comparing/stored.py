@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 import zipfile
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
@@ -26,14 +27,23 @@ NOT_COMPARED = ("configurations", "continue_training")
 REMEDY = "delete its folder to train anew, or choose another --name"
 """Where a model folder is damaged."""
 
+ANEW = "choose another --name, or delete that folder to train anew"
+"""Where it is of other conditions."""
 
-def check_models(comparison: Comparison, plans: Mapping[str, Any], dataset_json: Mapping[str, Any]) -> None:
+LONGEST_VALUE = 60
+"""Letters of a value in a message."""
+
+
+def check_models(
+    comparison: Comparison, plans: Mapping[str, Any], dataset_json: Mapping[str, Any], preprocessed: Path
+) -> None:
     """Refuse to go on with trainings that began under other conditions.
 
     Args:
         comparison: What is compared.
         plans: Content of the plans file, with the configurations of the comparison.
         dataset_json: Content of the preprocessed dataset's dataset.json.
+        preprocessed: Its folder.
 
     Raises:
         ValueError: A model folder has other plans or other data.
@@ -49,10 +59,10 @@ def check_models(comparison: Comparison, plans: Mapping[str, Any], dataset_json:
         changed = [key for key in sorted(then.keys() | now.keys()) if then.get(key) != now.get(key)]
         if changed:
             key = changed[0]
-            raise ValueError(
-                f"{folder} was trained with another {key} ({then.get(key)}, now {now.get(key)}): choose "
-                "another --name, or delete that folder to train anew"
-            )
+            values = (textwrap.shorten(str(content.get(key)), LONGEST_VALUE) for content in (then, now))
+            raise ValueError(f"{folder} was trained with another {key} ({', now '.join(values)}): {ANEW}")
+        if not _same_images(folder, preprocessed):
+            raise ValueError(f"{folder} was trained on other labeled images: {ANEW}")
 
 
 def is_trained(comparison: Comparison, competitor: Competitor, seed: int, fold: str) -> bool:
@@ -90,6 +100,15 @@ def is_predicted(
     if {file.name for file in folder.glob(f"*{endings[0]}")} != {f"{case}{endings[0]}" for case in cases}:
         return False
     return min(_time(file) for file in files) >= max(_time(file) for file in sources)
+
+
+def _same_images(folder: Path, preprocessed: Path) -> bool:
+    """As far as their fingerprint tells, which nnU-Net puts into model folders."""
+    files = [parent / "dataset_fingerprint.json" for parent in (folder, preprocessed)]
+    if not all(file.is_file() for file in files):
+        return True
+    then, now = (read_json(file, REMEDY) for file in files)
+    return bool(then == now)
 
 
 def _conditions(

@@ -6,12 +6,10 @@ import os
 import queue
 import re
 import shlex
-import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 from tqdm import tqdm
 
@@ -23,6 +21,19 @@ EPOCH = re.compile(r"\bEpoch (\d+)\s*$")
 """The line of nnU-Net's log that an epoch begins with."""
 
 SECONDS_A_MINUTE = 60
+
+_Event = str | int | None
+"""A line to print, steps of the bar, or the end of a job."""
+
+
+class _Bar(tqdm):  # type: ignore[type-arg]
+    """Is drawn by the thread that made it alone.
+
+    tqdm keeps its lock where drawing fails, as into a pipe that nobody reads any more: another thread, also
+    tqdm's own monitor, would wait for it forever.
+    """
+
+    monitor_interval = 0
 
 
 def run_jobs(
@@ -40,39 +51,48 @@ def run_jobs(
     Returns:
         The failures, in the order of the jobs.
     """
-    launcher = Launcher()
-    free: queue.SimpleQueue[Device] = queue.SimpleQueue()
-    for device in devices:
-        free.put(device)
     total = sum(map(_steps, jobs))
-    bar: tqdm[Any]
-    with tqdm(total=total, desc=title, unit="epoch" if total > len(jobs) else "command") as bar:
-        worker = _Worker(launcher, free, logs, variables, bar)
-        pool = ThreadPoolExecutor(max(1, len(devices)))
+    bar = _Bar(total=total, desc=title, unit="epoch" if total > len(jobs) else "command")
+    worker = _Worker(devices, logs, variables)
+    with bar, ThreadPoolExecutor(len(devices)) as pool:
+        futures = [pool.submit(worker.run, job) for job in jobs]
         try:
-            return [error for error in pool.map(worker.run, jobs) if error is not None]
+            _show(worker.events, bar, len(jobs))
+            return [error for error in (future.result() for future in futures) if error is not None]
         except BaseException:  # above all when the user stops it: no training goes on unseen
             pool.shutdown(wait=False, cancel_futures=True)
-            launcher.stop()
+            worker.launcher.stop()
             raise
-        finally:
-            pool.shutdown()
+
+
+def _show(events: queue.SimpleQueue[_Event], bar: _Bar, jobs: int) -> None:
+    """Draw what the threads tell until all jobs are over."""
+    while jobs:
+        event = events.get()
+        if event is None:
+            jobs -= 1
+        elif isinstance(event, int):
+            bar.update(event)
+        else:
+            say(event)
 
 
 class _Worker:
-    """What the threads have in common."""
+    """What the threads have in common.
 
-    def __init__(
-        self,
-        launcher: Launcher,
-        free: queue.SimpleQueue[Device],
-        logs: Path,
-        variables: Mapping[str, str],
-        bar: tqdm[Any],
-    ) -> None:
-        """Take the devices that are free and the bar to move."""
-        self._launcher, self._free, self._logs = launcher, free, logs
-        self._variables, self._bar, self._lock = variables, bar, threading.Lock()
+    Attributes:
+        launcher: Runs their commands.
+        events: What there is to be drawn.
+    """
+
+    def __init__(self, devices: Sequence[Device], logs: Path, variables: Mapping[str, str]) -> None:
+        """All devices are free."""
+        self.launcher = Launcher()
+        self.events: queue.SimpleQueue[_Event] = queue.SimpleQueue()
+        self._free: queue.SimpleQueue[Device] = queue.SimpleQueue()
+        for device in devices:
+            self._free.put(device)
+        self._logs, self._variables = logs, variables
 
     def run(self, job: Job) -> CommandFailedError | None:
         """One job on the next free device; its failure, if it fails."""
@@ -80,31 +100,28 @@ class _Worker:
         try:
             self._run_on(job, device)
         except CommandFailedError as error:
-            if not self._launcher.stopped:
-                say(f"  failed: {error}")
+            self.events.put(f"  failed: {error}")
             return error
         finally:
             self._free.put(device)
+            self.events.put(None)
         return None
 
     def _run_on(self, job: Job, device: Device) -> None:
         own = device.variables(os.environ)
         shown = " ".join([*(f"{name}={shlex.quote(value)}" for name, value in own.items()), job.line])
         log = self._logs / f"{job.name}.log"
-        say(f"$ {shown}\n  output: {log}")
+        self.events.put(f"$ {shown}\n  output: {log}")
         with log.open("a") as file:
             file.write(f"$ {shown}\n")
-        begun, progress = time.monotonic(), _Progress(_steps(job), self._move)
+        begun, progress = time.monotonic(), _Progress(_steps(job), self.events.put)
         job.begin()
         environment = {**os.environ, **self._variables, **own}
-        self._launcher.run(job.words, log, environment, progress.look, shown)
+        self.launcher.run(job.words, log, environment, progress.look, shown)
         job.end()
         progress.finish()
-        say(f"  done in {(time.monotonic() - begun) / SECONDS_A_MINUTE:.1f} min: {job.name}")
-
-    def _move(self, steps: int) -> None:
-        with self._lock:
-            self._bar.update(steps)
+        minutes = (time.monotonic() - begun) / SECONDS_A_MINUTE
+        self.events.put(f"  done in {minutes:.1f} min: {job.name}")
 
 
 class _Progress:

@@ -119,13 +119,13 @@ def store(comparison: Comparison, plans: dict[str, Any], trainer: str, **section
     return folder
 
 
-def test_models_of_the_same_conditions(comparison: Comparison, plans: dict[str, Any]) -> None:
+def test_models_of_the_same_conditions(comparison: Comparison, plans: dict[str, Any], tmp_path: Path) -> None:
     now = with_configurations(plans, comparison)
-    check_models(comparison, now, DATA)
+    check_models(comparison, now, DATA, tmp_path)
     store(comparison, plans, SUPERVISED)
     # a training writes its defaults out, and a number may become another kind of number
     store(comparison, plans, SYNFOC, synfoc={"threshold": 0.95}, save_every=50, seed=0.0)
-    check_models(comparison, now, {**DATA, "domains": {"a": "later"}})
+    check_models(comparison, now, {**DATA, "domains": {"a": "later"}}, tmp_path)
 
 
 def changed_setting(comparison: Comparison, plans: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -156,19 +156,31 @@ def more_cases(comparison: Comparison, plans: dict[str, Any]) -> tuple[dict[str,
     ],
 )
 def test_models_of_other_conditions(
-    comparison: Comparison, plans: dict[str, Any], change: Any, message: str
+    comparison: Comparison, plans: dict[str, Any], tmp_path: Path, change: Any, message: str
 ) -> None:
     store(comparison, plans, SYNFOC)
     now, data = change(comparison, plans)
     with pytest.raises(ValueError, match=f"{SYNFOC}__nnUNetPlans__fair_seed0 was trained with {message}"):
-        check_models(comparison, now, data)
+        check_models(comparison, now, data, tmp_path)
 
 
-def test_a_damaged_model_folder(comparison: Comparison, plans: dict[str, Any]) -> None:
+def test_other_labeled_images(comparison: Comparison, plans: dict[str, Any], tmp_path: Path) -> None:
+    folder = store(comparison, plans, SUPERVISED)
+    now = with_configurations(plans, comparison)
+    (tmp_path / "dataset_fingerprint.json").write_text('{"spacings": [1]}')
+    check_models(comparison, now, DATA, tmp_path)
+    (folder / "dataset_fingerprint.json").write_text('{"spacings":  [1]}')
+    check_models(comparison, now, DATA, tmp_path)
+    (folder / "dataset_fingerprint.json").write_text('{"spacings": [2]}')
+    with pytest.raises(ValueError, match="was trained on other labeled images: choose another --name"):
+        check_models(comparison, now, DATA, tmp_path)
+
+
+def test_a_damaged_model_folder(comparison: Comparison, plans: dict[str, Any], tmp_path: Path) -> None:
     folder = store(comparison, plans, SUPERVISED)
     (folder / "dataset.json").unlink()
     with pytest.raises(ValueError, match=r"dataset\.json does not exist: delete its folder to train anew"):
-        check_models(comparison, with_configurations(plans, comparison), DATA)
+        check_models(comparison, with_configurations(plans, comparison), DATA, tmp_path)
     (folder / "plans.json").write_text("{")
     with pytest.raises(ValueError, match=r"plans\.json is damaged"):
-        check_models(comparison, with_configurations(plans, comparison), DATA)
+        check_models(comparison, with_configurations(plans, comparison), DATA, tmp_path)

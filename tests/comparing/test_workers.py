@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 import threading
 import time
@@ -131,15 +132,48 @@ def test_whoever_stops_it_stops_all(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
     def run(launcher: Launcher, words: Sequence[str], *rest: object) -> None:
         begun.append(words)
-        if words[0] == "first":
-            raise KeyboardInterrupt
         assert stopped.wait(60)
-        raise CommandFailedError("second", -15, tmp_path, [])
+        raise CommandFailedError(words[0], -15, tmp_path, [])
+
+    def stop_at_the_second(text: str) -> None:
+        if "second" in text:
+            raise KeyboardInterrupt
 
     monkeypatch.setattr(Launcher, "run", run)
     monkeypatch.setattr(Launcher, "stop", lambda launcher: stopped.set())
+    monkeypatch.setattr("nnunetv2_semiseg.comparing.workers.say", stop_at_the_second)
     jobs = [Job(name, (name,)) for name in ("first", "second", "third", "fourth")]
     with pytest.raises(KeyboardInterrupt):
         run_jobs(jobs, [Device("cuda", 0), Device("cuda", 1)], tmp_path, {}, "work")
     assert stopped.is_set()
-    assert ("fourth",) not in begun
+    assert {words[0] for words in begun} <= {"first", "second"}
+
+
+RUN_IN_VAIN = """
+import sys
+from pathlib import Path
+from nnunetv2_semiseg.comparing.devices import Device
+from nnunetv2_semiseg.comparing.jobs import Job
+from nnunetv2_semiseg.comparing.workers import run_jobs
+
+body = "print('Epoch', epoch, flush=True); time.sleep(0.01)"
+code = f"import time\\nfor epoch in range(10**6): {body}"
+job = Job("endless", (sys.executable, "-c", code), epochs=10**6)
+run_jobs([job], [Device("cpu")], Path(sys.argv[1]), {}, "trainings")
+"""
+
+
+def test_a_screen_that_is_gone_ends_it(tmp_path: Path) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-c", RUN_IN_VAIN, tmp_path], stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    )
+    assert process.stdout is not None
+    process.stdout.readline()
+    process.stdout.close()
+    try:
+        assert process.wait(120) != 0
+    finally:
+        process.kill()
+    size = (tmp_path / "endless.log").stat().st_size
+    time.sleep(0.2)
+    assert (tmp_path / "endless.log").stat().st_size == size
