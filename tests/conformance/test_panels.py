@@ -4,15 +4,23 @@ from __future__ import annotations
 
 import pytest
 import torch
-from method_cases import every_method, same, snapshot
+from method_cases import METHODS, every_method, same, snapshot
 from tiny_training import CLASSES, SAMPLES, SIZE, TOTAL_STEPS, Case, make_batch
 
+from nnunetv2_semiseg.losses.confidence import class_map_agreement
 from nnunetv2_semiseg.methods.base import StepLosses
 from nnunetv2_semiseg.watching import panels
 from nnunetv2_semiseg.watching.panels import Panel
 from nnunetv2_semiseg.watching.rows import make_rows
 
 FIRST, LATE = 0, TOTAL_STEPS - 2
+MEASURED_MASKS = ("confident_share", "certain_share")
+MEASURED_MAPS = [
+    ("cps", "first network", "second network", "agreement"),
+    ("knowsam", "subnet A", "subnet B", "subnet_agreement"),
+    ("knowsam", "SAM", "fused", "sam_agreement"),
+    ("versemi", "all tasks", "any structure", "agreement"),
+]
 
 
 def shown(case: Case, step: int) -> dict[str, Panel]:
@@ -53,6 +61,43 @@ def test_panels_are_of_the_unlabeled_samples(case: Case, step: int) -> None:
         if panel.trust is not None:
             assert panel.trust.shape == (SAMPLES, *grid), title
             assert 0 <= panel.trust.float().min() <= panel.trust.float().max() <= 1, title
+
+
+@every_method
+def test_the_mask_shown_is_the_one_that_is_measured(case: Case) -> None:
+    losses = late_losses(case)
+    shares = [float(value) for name, value in losses.measures.items() if name in MEASURED_MASKS]
+    masks = [
+        panel.trust.float().mean()
+        for panel in losses.panels().values()
+        if panel.image is None and panel.trust is not None and panel.trust.dtype == torch.bool
+    ]
+    assert masks == pytest.approx(shares)
+
+
+@pytest.mark.parametrize(("key", "first", "second", "measure"), MEASURED_MAPS)
+def test_the_maps_shown_are_those_that_are_measured(key: str, first: str, second: str, measure: str) -> None:
+    losses = late_losses(Case(METHODS[key], 2))
+    panels = losses.panels()
+    maps = [shown_map(panels[title]) for title in (first, second)]
+    num_classes = CLASSES
+    if panels[second].classes is None:  # one map is of foreground and background alone
+        maps, num_classes = [(classes > 0).long() for classes in maps], 2
+    agreement = class_map_agreement(*maps, num_classes).mean()
+    assert agreement == pytest.approx(float(losses.measures[measure]))
+
+
+def shown_map(panel: Panel) -> torch.Tensor:
+    if panel.classes is not None:
+        return panel.classes
+    assert panel.trust is not None
+    return (panel.trust > 0.5).long()
+
+
+def late_losses(case: Case) -> StepLosses:
+    training = case.make_training()
+    training.step = LATE
+    return training.losses(make_batch(case.dimension))
 
 
 @every_method

@@ -124,7 +124,7 @@ def test_confidence_measures(step: Step) -> None:
 
 def test_pseudo_labels_before_and_after_mixing(step: Step) -> None:
     golden, batch = step.golden, step.batch()
-    pseudo, measures = step.method._pseudo_labels(batch.unlabeled_weak, batch.inside, step.network)
+    pseudo, measures, _ = step.method._pseudo_labels(batch.unlabeled_weak, batch.inside, step.network)
     assert_equal(pseudo.patch.classes, golden["out_pseudo_label"])
     assert_equal(pseudo.grid.classes, golden["out_lowres_pseudo_label"])
     # the released code mixes in place, so its masks "before" mixing are already 1 inside the box

@@ -40,7 +40,7 @@ def test_a_run_has_every_term_measure_and_rate_and_both_networks_dice(
     (run,) = wandb.runs
     logged = workspace.checkpoint(workspace.model())["logging"]
     ours = {key for key in logged if key.startswith(training_log.PREFIX)}
-    assert {key.split("/")[1] for key in ours} == {"loss", "measure", "lr"}
+    assert {key.split("/")[1] for key in ours} == {"loss", "measure", "lr", "memory"}
     for key in ours | {"train_losses", "mean_fg_dice"}:
         assert [value for _, name, value in run.history if name == key] == pytest.approx(logged[key]), key
         assert logged_epochs(run, key) == [0, 1], key
