@@ -22,7 +22,9 @@ def browse(profile: Path, address: str, *options: str) -> str:
         options: What to do there.
     """
     assert BROWSER is not None
+    # its own services would look for hosts, and it would wait for them
+    quiet = ("--disable-background-networking", "--disable-component-update", "--disable-sync")
     offline = ("--host-resolver-rules=MAP * ~NOTFOUND", "--no-first-run", f"--user-data-dir={profile}")
-    command = [BROWSER, "--headless", "--no-sandbox", "--disable-gpu", *offline, *options, address]
+    command = [BROWSER, "--headless", "--no-sandbox", "--disable-gpu", *quiet, *offline, *options, address]
     done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=120)
     return done.stdout
