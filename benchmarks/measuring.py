@@ -53,6 +53,7 @@ def add_measuring_arguments(parser: argparse.ArgumentParser, steps: int = 2, rou
     parser.add_argument(
         "--rounds", type=int, default=rounds, help="processes a variant (default: %(default)s)"
     )
+    parser.add_argument("--only", metavar="NAME", help="measure one of the variants alone")
 
 
 def measure(variants: Mapping[str, Builder], arguments: argparse.Namespace) -> dict[str, Measured]:
