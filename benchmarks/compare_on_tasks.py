@@ -13,6 +13,7 @@ Example, after merging Dataset521 and Dataset522 into Dataset520:
 
 from __future__ import annotations
 
+import os
 from argparse import Namespace
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from nnunetv2.paths import nnUNet_raw, nnUNet_results
 
 from nnunetv2_semiseg.commands.datasets import dataset_name, read_json
 from nnunetv2_semiseg.commands.errors import clean_exit
+from nnunetv2_semiseg.commands.plugin import VARIABLE, plugin_path
 from nnunetv2_semiseg.comparing.comparison import Comparison
 from nnunetv2_semiseg.comparing.competitors import find_competitors
 from nnunetv2_semiseg.comparing.devices import parse_devices
@@ -42,6 +44,7 @@ SEED = 0
 def main() -> None:
     """Train, predict, split back, evaluate, print."""
     arguments = comparison_parser(__doc__, configuration="3d_fullres", batch=2).parse_args()
+    os.environ[VARIABLE] = plugin_path(os.environ.get(VARIABLE, ""))
     merged = dataset_name(arguments.dataset)
     file = Path(nnUNet_raw) / merged / "dataset.json"
     sources = list(read_source_endings(read_json(file, merged), file))
