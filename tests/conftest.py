@@ -15,6 +15,11 @@ from phantom_workspace import DATASET_ID, IMAGE_SIZE, LABELED, TESTED, TRAINER, 
 from threads import use_threads
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Slow tests first: a long one that began last would leave one of two processes without work."""
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+
+
 def plan_here(workspace: Workspace) -> None:
     """Plan and preprocess a phantom in this process; planning crashes where nnUNet_n_proc_DA is 0."""
     from nnunetv2.experiment_planning import plan_and_preprocess_api as api

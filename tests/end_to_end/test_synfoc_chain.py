@@ -106,9 +106,10 @@ def test_from_raw_images_to_another_machine(empty_workspace: Workspace) -> None:
     other.root.mkdir()
     other.make_folders()
     shutil.copytree(workspace.raw / "imagesTs", other.raw / "imagesTs")
-    for trainer, before in zip(trainers, predicted, strict=True):
-        file = workspace.root / f"{trainer}.zip"
-        model = ("-d", 500, "-c", CONFIGURATION, "-f", 0, "-tr", trainer)
-        workspace.run("nnUNetv2_export_model_to_zip", *model, "-o", file)
-        other.run("nnUNetv2_install_pretrained_model_from_zip", file)
-        assert_equal(predict(other, trainer, other.root / trainer), before)
+    file = (
+        workspace.root / "foundation.zip"
+    )  # of the two, the model that needs more than nnU-Net's own network
+    model = ("-d", 500, "-c", CONFIGURATION, "-f", 0, "-tr", trainers[1])
+    workspace.run("nnUNetv2_export_model_to_zip", *model, "-o", file)
+    other.run("nnUNetv2_install_pretrained_model_from_zip", file)
+    assert_equal(predict(other, trainers[1], other.root / "predicted"), predicted[1])
