@@ -1,7 +1,7 @@
 r"""A whole SynFoC training step: this package's against the steps of the method done in the simplest way.
 
-The yardstick does what METHODS of the paper's code do that cost time: everything in float32, a second full
-copy of the foundation model as teacher, students' passes with a graph that nobody uses, labeled and mixed
+The yardstick does what costs time in the paper's code: everything in float32, a second full copy of the
+foundation model as teacher, students' passes with a graph that nobody uses, labeled and mixed
 images in passes of their own, Dice for α by numpy sample after sample, and every logged number fetched. Both
 have the same networks: a U-Net of 31 million parameters and the foundation model. Weights and images are
 random: they change no cost.
