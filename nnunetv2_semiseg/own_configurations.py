@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock, Timeout
+
 from nnunetv2_semiseg.config import SECTION, merge_nested
 from nnunetv2_semiseg.methods.resolve import check_section
+
+PATIENCE = 30.0
+"""Seconds to wait for another command that writes the same plans, which takes it a moment."""
 
 
 def configured_plans(
@@ -106,6 +112,31 @@ def _is_plain_word(value: Any) -> bool:
     except json.JSONDecodeError:
         return True
     return False
+
+
+@contextmanager
+def only_writer(file: Path) -> Iterator[None]:
+    """Let no other command of this package read a plans file in order to change it.
+
+    Args:
+        file: In a folder that exists. The lock is a hidden file beside it, which stays.
+
+    Raises:
+        ValueError: Another command does not come to its end.
+    """
+    lock = FileLock(file.with_name(f".{file.stem}.lock"))
+    try:
+        lock.acquire(timeout=PATIENCE)
+    except Timeout:
+        raise ValueError(
+            f"another command has been writing {file} for {PATIENCE:g} seconds: wait for its end, or stop it"
+        ) from None
+    except OSError:
+        pass  # a disk without locks; who may not write there at all is told so by writing
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def write_plans(file: Path, plans: Mapping[str, Any]) -> None:

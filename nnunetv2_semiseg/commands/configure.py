@@ -13,6 +13,7 @@ from nnunetv2_semiseg.commands.errors import clean_exit
 from nnunetv2_semiseg.methods.keys import key_lines
 from nnunetv2_semiseg.own_configurations import (
     configured_plans,
+    only_writer,
     parse_settings,
     with_absolute_checkpoints,
     write_plans,
@@ -33,8 +34,10 @@ def main() -> None:
     name = dataset_name(arguments.d)
     file = Path(nnUNet_preprocessed) / name / f"{arguments.p}.json"
     settings = with_absolute_checkpoints(parse_settings(arguments.settings))
-    plans = configured_plans(read_json(file, name), arguments.c, arguments.name, settings)
-    write_plans(file, plans)
+    read_json(file, name)  # says what to do where there is none, and so no place for a lock
+    with only_writer(file):
+        plans = configured_plans(read_json(file, name), arguments.c, arguments.name, settings)
+        write_plans(file, plans)
     print(f"{file}, configuration '{arguments.name}':")
     print(json.dumps(plans["configurations"][arguments.name], indent=4))
 

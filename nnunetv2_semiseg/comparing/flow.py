@@ -14,6 +14,7 @@ from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 from nnunetv2_semiseg.comparing.comparison import Comparison
 from nnunetv2_semiseg.comparing.devices import Device, check_present
 from nnunetv2_semiseg.comparing.facts import Facts, check_equal, facts_of, spoken_cases, spoken_patch
+from nnunetv2_semiseg.comparing.files import read_json
 from nnunetv2_semiseg.comparing.jobs import (
     Job,
     configuring_jobs,
@@ -26,7 +27,7 @@ from nnunetv2_semiseg.comparing.settings import with_configurations
 from nnunetv2_semiseg.comparing.stored import check_models
 from nnunetv2_semiseg.comparing.workers import run_jobs
 from nnunetv2_semiseg.data.labeled_check import check_labeled_matches_plans
-from nnunetv2_semiseg.own_configurations import write_plans
+from nnunetv2_semiseg.own_configurations import only_writer, write_plans
 from nnunetv2_semiseg.running import say
 
 SCRIPT = """\
@@ -54,7 +55,6 @@ class Prepared:
     Attributes:
         comparison: It.
         plans_file: Its plans.
-        plans: Their content, with the configurations of the comparison.
         missing: Configurations that the file does not have yet.
         facts: What all trainers have in common.
         images: Files of each test case.
@@ -63,7 +63,6 @@ class Prepared:
 
     comparison: Comparison
     plans_file: Path
-    plans: dict[str, Any]
     missing: list[Job]
     facts: Facts
     images: Mapping[str, tuple[Path, ...]]
@@ -119,7 +118,7 @@ def prepare(
         for one in comparison.competitors
     }
     missing = configuring_jobs(comparison, plans)
-    return Prepared(comparison, plans_file, changed, missing, check_equal(facts), images, device)
+    return Prepared(comparison, plans_file, missing, check_equal(facts), images, device)
 
 
 def run(prepared: Prepared, devices: Sequence[Device], variables: Mapping[str, str]) -> None:
@@ -173,10 +172,15 @@ def script(prepared: Prepared, reporting: str) -> str:
 
 def _configure(prepared: Prepared) -> None:
     """Write the configurations that the plans lack; all at once, in place of the commands that are shown."""
+    if not prepared.missing:
+        return
     for job in prepared.missing:
         say(f"$ {job.line}")
-    if prepared.missing:
-        write_plans(prepared.plans_file, prepared.plans)
+    file = prepared.plans_file
+    with only_writer(file):
+        # the checks take a minute, in which another command may have written a configuration
+        plans = read_json(file, "plan the dataset again")
+        write_plans(file, with_configurations(plans, prepared.comparison))
 
 
 def _run_all(

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pytest
 import torch
 
 from nnunetv2_semiseg.export import exported_trainers
@@ -17,6 +18,11 @@ from nnunetv2_semiseg.running import CommandFailedError, Launcher
 
 if TYPE_CHECKING:
     from tests.phantom_workspace import Workspace
+
+Compare = Callable[..., None]
+"""The fixture ``compare``: the command in this process."""
+
+SUPERVISED, FIXMATCH, CPS = "nnUNetTrainerSupervised", "nnUNetTrainerFixMatch", "nnUNetTrainerCPS"
 
 HOUR = 3600.0
 
@@ -97,3 +103,15 @@ def section(workspace: Workspace, configuration: str) -> dict[str, object]:
     """The settings of a configuration in the plans."""
     plans = json.loads((workspace.preprocessed / "nnUNetPlans.json").read_text())
     return dict(plans["configurations"][configuration]["semiseg"])
+
+
+def refused(compare: Compare, capsys: pytest.CaptureFixture[str], *more: str, **changes: object) -> str:
+    """The one line that a mistake ends with."""
+    with pytest.raises(SystemExit) as ended:
+        compare(*more, **changes)
+    assert ended.value.code == 1
+    error = capsys.readouterr().err
+    assert error.splitlines()[-1].startswith("error: ")
+    assert "Traceback" not in error
+    assert not Path("report").exists()
+    return error

@@ -1,82 +1,24 @@
-"""The command ``nnUNetv2_semiseg_compare``: what it runs, what it does not repeat, and what it refuses."""
+"""The command ``nnUNetv2_semiseg_compare``: what it runs and what it does not repeat."""
 
 from __future__ import annotations
 
 import json
 import shlex
-import shutil
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from fake_commands import FakeCommands, later, section
-from filelock import FileLock
+from fake_commands import CPS, FIXMATCH, SUPERVISED, Compare, FakeCommands, later, refused, section
 
-from nnunetv2_semiseg.commands.compare import main
 from nnunetv2_semiseg.commands.configure import main as configure
+from nnunetv2_semiseg.comparing import flow
+from nnunetv2_semiseg.comparing.facts import Facts
 from nnunetv2_semiseg.evaluation.report import read_report
 from nnunetv2_semiseg.running import Launcher
 
 if TYPE_CHECKING:
     from tests.phantom_workspace import Workspace
-
-Compare = Callable[..., None]
-
-SUPERVISED, FIXMATCH, CPS = "nnUNetTrainerSupervised", "nnUNetTrainerFixMatch", "nnUNetTrainerCPS"
-
-
-@pytest.fixture
-def commands(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> FakeCommands:
-    fake = FakeCommands(workspace)
-    monkeypatch.setattr(Launcher, "run", lambda *arguments: fake(*arguments))
-    return fake
-
-
-@pytest.fixture
-def pages() -> None:
-    """For tests that look at the page: to draw it takes most of their time, so that others leave it away."""
-
-
-@pytest.fixture
-def compare(
-    workspace: Workspace,
-    commands: FakeCommands,
-    monkeypatch: pytest.MonkeyPatch,
-    request: pytest.FixtureRequest,
-) -> Compare:
-    """The command in this process, by default for two trainers of two iterations."""
-    monkeypatch.chdir(workspace.root)
-    monkeypatch.setenv("nnUNet_extTrainer", "/of/the/user")
-    if "pages" not in request.fixturenames:
-        monkeypatch.setattr("nnunetv2_semiseg.commands.compare.report_page", lambda report, sources: "page")
-
-    def run(
-        *more: str,
-        trainers: tuple[str, ...] = ("nnUNetTrainer", FIXMATCH),
-        configuration: str = "2d_small",
-        iterations: tuple[str, ...] = ("--iterations", "2"),
-        devices: tuple[str, ...] = ("cpu",),
-    ) -> None:
-        which = ["-d", "500", "-c", configuration, "--trainers", *trainers, *iterations]
-        where = ["--devices", *devices, "-o", "report", "-np", "1"]
-        monkeypatch.setattr(sys, "argv", ["nnUNetv2_semiseg_compare", *which, *where, *more])
-        main()
-
-    return run
-
-
-def refused(compare: Compare, capsys: pytest.CaptureFixture[str], *more: str, **changes: object) -> str:
-    """The one line that a mistake ends with."""
-    with pytest.raises(SystemExit) as ended:
-        compare(*more, **changes)
-    assert ended.value.code == 1
-    error = capsys.readouterr().err
-    assert error.splitlines()[-1].startswith("error: ")
-    assert "Traceback" not in error
-    assert not Path("report").exists()
-    return error
 
 
 def test_from_trainers_to_a_report(
@@ -135,6 +77,20 @@ def test_nothing_is_repeated(compare: Compare, commands: FakeCommands, workspace
     (model / "fold_all" / "checkpoint_final.pth").rename(model / "fold_all" / "checkpoint_latest.pth")
     compare("--overwrite", "--seeds", "2")
     assert commands.programs() == ["semiseg_preprocess", *["train"] * 3, *["predict"] * 3]
+
+
+def test_what_others_write_into_the_plans_meanwhile_is_kept(
+    compare: Compare, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checked = flow.check_equal
+
+    def meanwhile(facts: dict[str, Facts]) -> Facts:
+        workspace.configure("of_another_command")
+        return checked(facts)
+
+    monkeypatch.setattr(flow, "check_equal", meanwhile)
+    compare()
+    assert {"of_another_command", "2d_small_compare_seed0"} <= workspace.read_plans()["configurations"].keys()
 
 
 def test_further_networks_and_their_ensemble(pages: None, compare: Compare, commands: FakeCommands) -> None:
@@ -218,131 +174,6 @@ def test_printed_configurations_are_those_that_are_written(
     written = section(workspace, "2d_small_compare_seed0")
     compare("--settings", "fixmatch.threshold=0.8", "views.gamma_range=[0.6,2]")
     assert section(workspace, "2d_small_compare_seed0") == written
-
-
-@pytest.mark.parametrize(
-    ("more", "changes", "message"),
-    [
-        (
-            (),
-            {"trainers": ("nnUNetTrainerFixMatsch",)},
-            "no trainer nnUNetTrainerFixMatsch: take one of",
-        ),
-        (
-            (),
-            {"configuration": "3d_fullres"},
-            "configuration '3d_fullres' is not in the plans; they",
-        ),
-        (("-f", "7"), {}, "fold 7 does not exist"),
-        ((), {"iterations": ("--iterations", "251")}, "no multiple of the 250 iterations of an epoch"),
-        (("--name", "a/b"), {}, "--name a/b: use letters"),
-        (("--name", "a__b"), {}, "--name a__b: use letters"),
-        (("--settings", "epohcs=3"), {}, "unknown key 'epohcs'"),
-        (("--settings", "epochs"), {}, "'epochs' is not of the form key=value"),
-        (("-p", "nnUNetResEncUNetMPlans"), {}, "run nnUNetv2_plan_and_preprocess"),
-        ((), {"devices": ("gpu",)}, "--devices gpu: give cuda"),
-        (
-            (),
-            {"trainers": ("nnUNetTrainer", "nnUNetTrainerSynFoC"), "configuration": "2d_small"},
-            "nnUNetTrainerSynFoC: this method needs a foundation checkpoint and none is named",
-        ),
-        (
-            ("--settings", "synfoc.foundation.checkpoint=nowhere.pth"),
-            {"trainers": ("nnUNetTrainer", "nnUNetTrainerSynFoC")},
-            "nowhere.pth",
-        ),
-    ],
-)
-def test_mistakes_end_with_one_line_before_any_training(
-    compare: Compare,
-    commands: FakeCommands,
-    capsys: pytest.CaptureFixture[str],
-    more: tuple[str, ...],
-    changes: dict[str, object],
-    message: str,
-) -> None:
-    assert message in refused(compare, capsys, *more, **changes)
-    assert commands.run == []
-
-
-@pytest.mark.parametrize("option", [("--iterations", "0"), ("--seeds", "0"), ("--iterations", "many")])
-def test_numbers_that_make_no_sense(
-    compare: Compare, capsys: pytest.CaptureFixture[str], option: tuple[str, str]
-) -> None:
-    with pytest.raises(SystemExit):
-        compare(*option)
-    assert f"argument {option[0]}" in capsys.readouterr().err
-
-
-def test_a_trainer_that_cannot_do_the_configuration(
-    compare: Compare, commands: FakeCommands, workspace: Workspace, capsys: pytest.CaptureFixture[str]
-) -> None:
-    plans = workspace.read_plans()
-    plans["configurations"]["3d_small"] = {"inherits_from": "2d_small", "patch_size": [8, 32, 32]}
-    workspace.write_plans(plans)
-    trainers = ("nnUNetTrainerSynFoC",)
-    error = refused(compare, capsys, configuration="3d_small", trainers=trainers)
-    assert "synfoc works on 2D patches" in error
-    assert commands.run == []
-
-
-@pytest.mark.parametrize(
-    ("folder", "message"),
-    [("imagesTs", "imagesTs has no test images"), ("labelsTs", "labelsTs does not exist: put the true")],
-)
-def test_datasets_without_a_test_set(
-    compare: Compare, workspace: Workspace, capsys: pytest.CaptureFixture[str], folder: str, message: str
-) -> None:
-    shutil.rmtree(workspace.raw / folder)
-    assert message in refused(compare, capsys)
-
-
-def test_images_that_are_not_preprocessed(
-    compare: Compare, workspace: Workspace, capsys: pytest.CaptureFixture[str]
-) -> None:
-    shutil.rmtree(workspace.preprocessed / "nnUNetPlans_2d")
-    assert "no preprocessed labeled cases" in refused(compare, capsys)
-
-
-def test_trainings_of_other_conditions_are_not_gone_on_with(
-    compare: Compare, workspace: Workspace, capsys: pytest.CaptureFixture[str]
-) -> None:
-    compare()
-    shutil.rmtree("report")
-    error = refused(compare, capsys, iterations=("--iterations", "4"))
-    assert "'2d_small_compare_seed0' exists and is another one (it has iterations_per_epoch=2)" in error
-    plans = workspace.read_plans()
-    plans["configurations"]["2d_small"]["patch_size"] = [64, 32]
-    workspace.write_plans(plans)
-    assert "was trained with another patch_size ([32, 32], now [64, 32])" in refused(compare, capsys)
-
-
-def test_a_report_is_not_overwritten_unasked(
-    compare: Compare, commands: FakeCommands, capsys: pytest.CaptureFixture[str]
-) -> None:
-    Path("report").mkdir()
-    Path("report/report.json").touch()
-    with pytest.raises(SystemExit):
-        compare()
-    assert "use --overwrite" in capsys.readouterr().err
-    assert commands.run == []
-
-
-def test_two_at_once(
-    compare: Compare, commands: FakeCommands, workspace: Workspace, capsys: pytest.CaptureFixture[str]
-) -> None:
-    folder = workspace.results / "comparisons" / "2d_small_compare"
-    folder.mkdir(parents=True)
-    with FileLock(folder / ".lock"):
-        assert "another command works on the comparison in" in refused(compare, capsys)
-    assert commands.run == []
-
-
-def test_a_folder_of_nnunet_that_is_not_set(
-    compare: Compare, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.delenv("nnUNet_results")
-    assert "nnUNet_results is not set" in refused(compare, capsys)
 
 
 def test_who_stops_it_is_told_how_to_go_on(

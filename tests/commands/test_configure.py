@@ -5,23 +5,22 @@ from __future__ import annotations
 import json
 import re
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from filelock import FileLock
 
+from nnunetv2_semiseg import own_configurations
+from nnunetv2_semiseg.commands import configure as module
 from nnunetv2_semiseg.commands.configure import main
 from nnunetv2_semiseg.config import TrainingConfig, merged_section
 from nnunetv2_semiseg.methods.discovery import discovered_methods
 from nnunetv2_semiseg.methods.keys import all_keys
 from nnunetv2_semiseg.methods.resolve import resolve_config
-from nnunetv2_semiseg.own_configurations import (
-    configured_plans,
-    parse_settings,
-    setting_words,
-    with_absolute_checkpoints,
-)
+from nnunetv2_semiseg.own_configurations import configured_plans
 
 DATASET = "Dataset500_Phantom"
 Command = Callable[..., None]
@@ -79,7 +78,51 @@ def test_writes_a_configuration_and_shows_it(
     expected = {"inherits_from": "2d", "semiseg": {"epochs": 100, "synfoc": {"threshold": 0.9}}}
     assert configurations(plans_file) == {"2d": {}, "3d_fullres": {}, "2d_long": expected}
     assert json.dumps(expected, indent=4) in capsys.readouterr().out
-    assert [file.name for file in plans_file.parent.iterdir()] == [plans_file.name]
+    assert [file.name for file in plans_file.parent.glob("[!.]*")] == [plans_file.name]
+
+
+def test_two_at_once_lose_nothing(
+    configure: Command, plans_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    second = threading.Thread(target=configure, args=("epochs=7",), kwargs={"name": "2d_short"})
+
+    def slowly(*arguments: Any) -> dict[str, Any]:
+        monkeypatch.setattr(module, "configured_plans", configured_plans)
+        second.start()
+        second.join(0.5)  # longer than it takes, unless it has to wait
+        return configured_plans(*arguments)
+
+    monkeypatch.setattr(module, "configured_plans", slowly)
+    configure("epochs=100")
+    second.join()
+    sections = {name: content.get("semiseg") for name, content in configurations(plans_file).items()}
+    assert sections == {
+        "2d": None,
+        "3d_fullres": None,
+        "2d_long": {"epochs": 100},
+        "2d_short": {"epochs": 7},
+    }
+
+
+def test_a_command_that_does_not_end_is_not_waited_for_forever(
+    configure: Command,
+    plans_file: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(own_configurations, "PATIENCE", 0.1)
+    with FileLock(plans_file.with_name(".nnUNetPlans.lock")):
+        line = error_of(lambda: configure("epochs=100"), capsys)
+    assert f"another command has been writing {plans_file} for 0.1 seconds" in line
+
+
+def test_a_disk_without_locks(configure: Command, plans_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*arguments: Any, **options: Any) -> None:
+        raise OSError("operation not supported")
+
+    monkeypatch.setattr(FileLock, "acquire", refuse)
+    configure("epochs=100")
+    assert "2d_long" in configurations(plans_file)
 
 
 def test_changes_what_is_named_and_keeps_the_rest(configure: Command, plans_file: Path) -> None:
@@ -219,47 +262,3 @@ def test_every_default_can_be_set(configure: Command, plans_file: Path) -> None:
         if key.name == "epochs" or not isinstance(key.default, int | float | str | None):
             continue
         configure(f"{key.name}={json.dumps(key.default)}")
-
-
-def test_values_are_read_as_json_or_text() -> None:
-    numbers = ["a.b=1e-3", "a.c=true", "a.d=null", "a.e=[1, 2]"]
-    settings = [*numbers, "path=/some/x=y.pth", "word=vit_b", "e="]
-    assert parse_settings(settings) == {
-        "a": {"b": 0.001, "c": True, "d": None, "e": [1, 2]},
-        "path": "/some/x=y.pth",
-        "word": "vit_b",
-        "e": "",
-    }
-
-
-def test_the_given_plans_stay_as_they_are() -> None:
-    plans: dict[str, Any] = {"configurations": {"2d": {}}}
-    configured_plans(plans, "2d", "2d_long", {"epochs": 3})
-    assert plans == {"configurations": {"2d": {}}}
-
-
-def test_checkpoints_get_whole_paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("HOME", str(tmp_path / "home"))
-    settings = parse_settings(
-        ["synfoc.foundation.checkpoint=weights.pth", "epochs=3", "skd.foundation.checkpoint=~/sam.pth"]
-    )
-    whole = with_absolute_checkpoints(settings)
-    assert whole["synfoc"]["foundation"]["checkpoint"] == str(tmp_path / "weights.pth")
-    assert whole["skd"]["foundation"]["checkpoint"] == str(tmp_path / "home" / "sam.pth")
-    assert whole["epochs"] == 3
-
-
-def test_settings_as_words_come_back() -> None:
-    settings: dict[str, Any] = {
-        "epochs": 3,
-        "precision": "float32",
-        "seed": None,
-        "synfoc": {"foundation": {"checkpoint": "/data/a b.pth", "random_weights": False}},
-        "views": {"gamma_range": [0.5, 2.0]},
-        "fixmatch": {"odd": "12", "odder": "true"},
-    }
-    words = setting_words(settings)
-    assert words[:3] == ["epochs=3", "precision=float32", "seed=null"]
-    assert "synfoc.foundation.checkpoint=/data/a b.pth" in words
-    assert parse_settings(words) == settings
