@@ -8,6 +8,8 @@ import re
 import shlex
 import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 
@@ -53,14 +55,12 @@ def main() -> None:
         return
     print("The same for all trainings:")
     print("\n".join(f"  {name}: {value}" for name, value in prepared.conditions.items()), flush=True)
-    before = signal.signal(signal.SIGTERM, _stop)
     try:
-        run(prepared, devices, {})
+        with _stopped_by_signals():
+            run(prepared, devices, {})
     except KeyboardInterrupt:
         print("\nstopped: the same command goes on where this one ended", file=sys.stderr)
         sys.exit(INTERRUPTED)
-    finally:
-        signal.signal(signal.SIGTERM, before)
     _report(prepared, arguments)
 
 
@@ -108,8 +108,24 @@ def _folder(variable: str, value: str | None) -> Path:
     return Path(value)
 
 
+@contextmanager
+def _stopped_by_signals() -> Iterator[None]:
+    """Take a cluster's SIGTERM and a closed terminal's SIGHUP for Ctrl-C: the trainings are to be ended too.
+
+    A signal that is ignored, as SIGHUP under nohup, stays ignored.
+    """
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
+    heeded = {number: handler for number, handler in handlers.items() if handler != signal.SIG_IGN}
+    for number in heeded:
+        signal.signal(number, _stop)
+    try:
+        yield
+    finally:
+        for number, handler in heeded.items():
+            signal.signal(number, handler)
+
+
 def _stop(number: int, frame: FrameType | None) -> None:
-    """A cluster ends a job by SIGTERM: the trainings are to be ended too."""
     raise KeyboardInterrupt
 
 

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
+import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from fake_commands import CPS, FIXMATCH, SUPERVISED, Compare, FakeCommands, later, refused, section
@@ -187,6 +191,40 @@ def test_who_stops_it_is_told_how_to_go_on(
         compare()
     assert ended.value.code == 130
     assert "stopped: the same command goes on where this one ended" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_cluster_or_a_closed_terminal_stops_it_too(
+    compare: Compare, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
+) -> None:
+    with handled(number, lambda *arguments: None):
+        monkeypatch.setattr(Launcher, "run", lambda *arguments: os.kill(os.getpid(), number))
+        with pytest.raises(SystemExit) as ended:
+            compare()
+    assert ended.value.code == 130
+
+
+def test_who_has_started_it_by_nohup_may_close_the_terminal(
+    compare: Compare, commands: FakeCommands, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def close_terminal(*arguments: Any) -> None:
+        os.kill(os.getpid(), signal.SIGHUP)
+        commands(*arguments)
+
+    with handled(signal.SIGHUP, signal.SIG_IGN):
+        monkeypatch.setattr(Launcher, "run", close_terminal)
+        compare()
+    assert Path("report/report.json").is_file()
+
+
+@contextmanager
+def handled(number: signal.Signals, handler: Any) -> Iterator[None]:
+    """With another handler of a signal, whose own one would end the tests."""
+    before = signal.signal(number, handler)
+    try:
+        yield
+    finally:
+        signal.signal(number, before)
 
 
 @pytest.mark.slow
