@@ -37,15 +37,13 @@ class Job:
 
     @property
     def line(self) -> str:
-        """For a shell, with all that happens to the folder of the result."""
+        """For a shell, as often as one likes, with all that happens to the folder of the result."""
         command = shlex.join(self.words)
         if self.result is None:
             return command
         partial, result = (shlex.quote(str(path)) for path in (partial_folder(self.result), self.result))
-        first = ""
-        if self.result.exists() or partial_folder(self.result).exists():
-            first = f"rm -rf {result} {partial} && "
-        return f"{first}{command} && mv {partial} {result}"
+        first = f"rm -rf {partial} && " if partial_folder(self.result).exists() else ""
+        return f"{first}{command} && rm -rf {result} && mv {partial} {result}"
 
     def begin(self) -> None:
         """Remove what is out of date or was not finished."""

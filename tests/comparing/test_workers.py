@@ -59,8 +59,8 @@ def test_a_result_appears_whole_or_not_at_all(tmp_path: Path) -> None:
         return python(result.name, code, result)
 
     jobs = [writing(good, ""), writing(bad, "raise SystemExit(1)")]
-    assert jobs[0].line.startswith(f"rm -rf {good} {good}.partial && {sys.executable} ")
-    assert jobs[1].line.endswith(f" && mv '{bad}.partial' '{bad}'")
+    assert jobs[0].line.startswith(f"rm -rf {good}.partial && {sys.executable} ")
+    assert jobs[1].line.endswith(f" && rm -rf '{bad}' && mv '{bad}.partial' '{bad}'")
     assert len(run_jobs(jobs, CPU, tmp_path, {}, "work")) == 1
     assert [file.name for file in good.iterdir()] == ["new"]
     assert not bad.exists()
@@ -74,6 +74,14 @@ def test_the_line_of_a_job_does_in_a_shell_what_the_job_does(tmp_path: Path) -> 
     assert os.system(job.line) == 0
     assert not list(result.iterdir())
     assert not partial_folder(result).exists()
+
+
+def test_a_line_may_be_run_again(tmp_path: Path) -> None:
+    result = tmp_path / "result"
+    line = Job("x", ("mkdir", str(partial_folder(result))), result).line
+    for _ in range(2):
+        assert os.system(line) == 0
+        assert not list(result.iterdir())
 
 
 class Recorded:
