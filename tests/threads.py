@@ -11,9 +11,9 @@ import pytest
 
 def use_threads(monkeypatch: pytest.MonkeyPatch) -> None:
     """Threads instead of spawned processes, each of which would import torch for seconds."""
-    from nnunetv2_semiseg.data import unlabeled
+    from nnunetv2_semiseg import processes
 
     monkeypatch.setattr(multiprocessing.get_context("spawn"), "Pool", ThreadPool, raising=False)
     monkeypatch.setattr(
-        unlabeled, "ProcessPoolExecutor", lambda workers, mp_context, initializer: ThreadPoolExecutor(workers)
+        processes, "ProcessPoolExecutor", lambda workers, mp_context, initializer: ThreadPoolExecutor(workers)
     )

@@ -6,14 +6,16 @@ import functools
 import sys
 from collections.abc import Callable
 
-USER_ERRORS = (ValueError, FileNotFoundError, NotImplementedError)
+from nnunetv2_semiseg.processes import WorkerKilledError
+
+USER_ERRORS = (ValueError, FileNotFoundError, NotImplementedError, WorkerKilledError)
 
 
 def clean_exit(main: Callable[[], None]) -> Callable[[], None]:
     """Let a command end with one line instead of a traceback where the user can mend the cause.
 
-    ``ValueError``, ``FileNotFoundError`` and ``NotImplementedError`` become ``error: ...`` on stderr and exit
-    code 1. Every other exception is a defect and keeps its traceback.
+    ``ValueError``, ``FileNotFoundError``, ``NotImplementedError`` and ``WorkerKilledError`` become
+    ``error: ...`` on stderr and exit code 1. Every other exception is a defect and keeps its traceback.
 
     Args:
         main: The command's entry point.

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import multiprocessing
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,14 +11,21 @@ from typing import Any
 from filelock import FileLock, Timeout
 from nnunetv2.configuration import default_num_processes
 from nnunetv2.paths import nnUNet_preprocessed, nnUNet_raw
-from tqdm import tqdm
 
 from nnunetv2_semiseg.data.unlabeled_case import CaseTask, preprocess_case
 from nnunetv2_semiseg.data.unlabeled_images import FOLDER, find_unlabeled_cases, naming
 from nnunetv2_semiseg.data.unlabeled_store import Sources, UnlabeledStore, plan_fields, sources_of
-from nnunetv2_semiseg.processes import exit_with_parent
+from nnunetv2_semiseg.processes import results_of_workers
 
 Log = Callable[[str], None]
+
+TITLE = "Preprocessing unlabeled cases"
+
+KILLED = (
+    "a preprocessing process was killed, most likely because memory ran out (an error above this one would "
+    "say otherwise); what is finished is kept, so run again with fewer processes (-np, or the environment "
+    "variable nnUNet_def_n_proc)"
+)
 
 
 @dataclass(frozen=True)
@@ -66,7 +70,7 @@ def preprocess_unlabeled(
     Raises:
         FileNotFoundError: There are no unlabeled images.
         ValueError: File names do not fit the dataset, or images cannot be used; those that can are done.
-        RuntimeError: A background process was killed.
+        WorkerKilledError: A background process was killed.
     """
     store = UnlabeledStore(Path(nnUNet_preprocessed) / dataset_name, configuration_manager.data_identifier)
     fields = plan_fields(plans_manager, configuration_manager)
@@ -106,15 +110,13 @@ def _update(
     problems: dict[str, str] = {}
     store.keep_only(current, fields)
     output = store.new_temporary()
-
-    def finished(case: str, problem: str | None) -> None:
-        if problem is None:
-            store.adopt(case, output, wanted[case])
-        else:
-            problems[case] = problem
-
+    tasks = [task(case, output) for case in missing]
     try:
-        _run([task(case, output) for case in missing], num_processes, finished)
+        for index, problem in results_of_workers(preprocess_case, tasks, num_processes, TITLE, KILLED):
+            if problem is None:
+                store.adopt(missing[index], output, wanted[missing[index]])
+            else:
+                problems[missing[index]] = problem
     finally:
         store.save()
         store.clean()
@@ -123,28 +125,6 @@ def _update(
         f"date, in {store.folder}"
     )
     return problems
-
-
-def _run(tasks: Sequence[CaseTask], num_processes: int, finished: Callable[[str, str | None], None]) -> None:
-    """Preprocess in background processes; ``finished`` gets each case and what is wrong with it."""
-    if not tasks:
-        return
-    # spawned like nnU-Net's own workers: a forked one could inherit a locked thread pool
-    context = multiprocessing.get_context("spawn")
-    workers = min(num_processes, len(tasks))
-    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=exit_with_parent)
-    try:
-        futures = {pool.submit(preprocess_case, task): task.case for task in tasks}
-        for future in tqdm(as_completed(futures), total=len(tasks), desc="Preprocessing unlabeled cases"):
-            finished(futures[future], future.result())
-    except BrokenProcessPool:
-        raise RuntimeError(
-            "a preprocessing process was killed, most likely because memory ran out (an error above this one "
-            "would say otherwise); what is finished is kept, so run again with fewer processes (-np, or the "
-            "environment variable nnUNet_def_n_proc)"
-        ) from None
-    finally:
-        pool.shutdown(cancel_futures=True)
 
 
 @contextlib.contextmanager

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import multiprocessing
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,10 +20,17 @@ from nnunetv2_semiseg.evaluation.domains import domain_of
 from nnunetv2_semiseg.evaluation.label_files import CaseFiles
 from nnunetv2_semiseg.evaluation.reading import label_reader, read_pair
 from nnunetv2_semiseg.evaluation.scores import Score, score_case
-from nnunetv2_semiseg.processes import exit_with_parent
+from nnunetv2_semiseg.processes import results_of_workers
 
 UNITS = ("mm", "px")
 """Of distances: mm where the true label maps have a spacing, pixels else."""
+
+TITLE = "cases"
+
+KILLED = (
+    "a measuring process was killed, most likely because memory ran out: use fewer processes (-np, or the "
+    "environment variable nnUNet_def_n_proc)"
+)
 
 
 @dataclass(frozen=True)
@@ -79,7 +83,7 @@ def measure_cases(
     Raises:
         ValueError: A case has no domain, a label map cannot be read or compared, or some have a spacing and
             others don't.
-        RuntimeError: A background process was killed.
+        WorkerKilledError: A background process was killed.
     """
     labels = dataset_json["labels"]
     task = CaseTask(
@@ -133,19 +137,6 @@ def _run(
     """Index and result of each task, in the order in which they are finished."""
     workers = min(num_processes, len(tasks))
     if workers == 1:
-        yield from enumerate(map(measure_case, tqdm(tasks, desc="cases", unit="case")))
+        yield from enumerate(map(measure_case, tqdm(tasks, desc=TITLE, unit="case")))
         return
-    # spawned like nnU-Net's own workers: a forked one could inherit a locked thread pool
-    context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=exit_with_parent)
-    try:
-        futures = {pool.submit(measure_case, task): index for index, task in enumerate(tasks)}
-        for future in tqdm(as_completed(futures), total=len(tasks), desc="cases", unit="case"):
-            yield futures[future], future.result()
-    except BrokenProcessPool:
-        raise RuntimeError(
-            "a measuring process was killed, most likely because memory ran out: use fewer processes (-np, "
-            "or the environment variable nnUNet_def_n_proc)"
-        ) from None
-    finally:
-        pool.shutdown(cancel_futures=True)
+    yield from results_of_workers(measure_case, tasks, workers, TITLE, KILLED)

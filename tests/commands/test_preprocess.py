@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from nnunetv2_semiseg.commands.preprocess import main
+from nnunetv2_semiseg.data import unlabeled
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "data"))
 from threads import use_threads
@@ -78,6 +79,16 @@ def test_unknown_dataset(dataset, command, capsys):
 def test_bad_images_end_with_one_line(dataset, command, capsys):
     (dataset.raw / "imagesUn" / "u2_0000.png").write_bytes(b"no image")
     assert "case u2 (" in failing(command, capsys, "-d", "901")
+
+
+def test_no_memory_left_ends_with_one_line(dataset, command, capsys, monkeypatch):
+    def need_too_much(task):
+        raise MemoryError
+
+    monkeypatch.setattr(unlabeled, "preprocess_case", need_too_much)
+    message = failing(command, capsys, "-d", "901")
+    assert "a preprocessing process was killed, most likely because memory ran out" in message
+    assert "run again with fewer processes (-np" in message
 
 
 @pytest.mark.parametrize("number", ["0", "-1", "many"])
