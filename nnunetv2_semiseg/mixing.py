@@ -61,8 +61,16 @@ def draw_cubes(count: int, shape: tuple[int, ...], side: float | tuple[float, fl
     return masks
 
 
-def check_cubes(shape: tuple[int, ...], side: float | tuple[float, float]) -> tuple[float, float]:
-    """Smallest and largest side of the cubes of `draw_cubes`, whose arguments and errors these are."""
+def check_cubes(
+    shape: tuple[int, ...], side: float | tuple[float, float], called: str = "the smallest side"
+) -> tuple[float, float]:
+    """Smallest and largest side of the cubes of `draw_cubes`, whose arguments and errors these are.
+
+    Args:
+        shape: See there.
+        side: See there.
+        called: What the user sets the smallest side by, for the message.
+    """
     low, high = side if isinstance(side, tuple) else (side, side)
     if not 0 < low <= high <= 1:
         raise ValueError(
@@ -71,7 +79,7 @@ def check_cubes(shape: tuple[int, ...], side: float | tuple[float, float]) -> tu
     if min(_scaled(shape, low)) < 1:
         raise ValueError(
             f"a cube of {low:g} of the patch {' x '.join(map(str, shape))} has an edge without voxels: "
-            "take a larger patch or a larger cube"
+            f"set {called} above {0.5 / min(shape):.3g}, or plan a larger patch"
         )
     return low, high
 

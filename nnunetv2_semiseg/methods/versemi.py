@@ -111,8 +111,8 @@ class VerSemi(Method):
             ValueError: The patch is smaller than the smallest cube.
         """
         super().__init__()
-        for side in (config.labeled_cube, config.cube_range):
-            check_cubes(setting.patch_size, side)
+        check_cubes(setting.patch_size, config.cube_range, "the lower number of versemi.cube_range")
+        check_cubes(setting.patch_size, config.labeled_cube, "versemi.labeled_cube")
         self.config = config
         self.num_tasks = setting.num_classes - 1
         self.average = make_teacher(network)

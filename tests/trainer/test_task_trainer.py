@@ -155,7 +155,8 @@ def test_a_patch_smaller_than_the_smallest_cube_is_refused_at_the_start(workspac
     trainer = make_trainer(workspace)
     trainer.configuration_manager.configuration["patch_size"] = [32, 1]
     message = (
-        r"a cube of 0\.3 of the patch 32 x 1 has an edge without voxels: take a larger patch or a larger"
+        r"a cube of 0\.3 of the patch 32 x 1 has an edge without voxels: "
+        r"set the lower number of versemi\.cube_range above 0\.5, or plan a larger patch$"
     )
     with pytest.raises(ValueError, match=message) as error:
         trainer.on_train_start()
