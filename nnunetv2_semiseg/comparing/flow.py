@@ -25,6 +25,12 @@ from nnunetv2_semiseg.comparing.jobs import (
 )
 from nnunetv2_semiseg.comparing.settings import with_configurations
 from nnunetv2_semiseg.comparing.stored import check_models
+from nnunetv2_semiseg.comparing.unlabeled import (
+    UnlabeledFiles,
+    check_unlabeled,
+    note_unlabeled,
+    unlabeled_files,
+)
 from nnunetv2_semiseg.comparing.workers import run_jobs
 from nnunetv2_semiseg.data.labeled_check import check_labeled_matches_plans
 from nnunetv2_semiseg.own_configurations import only_writer, write_plans
@@ -58,6 +64,7 @@ class Prepared:
         missing: Configurations that the file does not have yet.
         facts: What all trainers have in common.
         images: Files of each test case.
+        unlabeled: What methods learn from; empty where none does.
         device: Kind of device that it runs on.
     """
 
@@ -66,6 +73,7 @@ class Prepared:
     missing: list[Job]
     facts: Facts
     images: Mapping[str, tuple[Path, ...]]
+    unlabeled: UnlabeledFiles
     device: str
 
     @property
@@ -78,6 +86,7 @@ class Prepared:
             "iterations": f"{facts.iterations} in epochs of {settings['iterations_per_epoch']}",
             "patch": spoken_patch(facts),
             "labeled cases": spoken_cases(facts),
+            **({"unlabeled cases": str(len(self.unlabeled))} if self.unlabeled else {}),
             "labeled samples a step": str(facts.labeled_samples),
             "fold": ", ".join(comparison.folds),
             "seeds": ", ".join(map(str, comparison.seeds)),
@@ -104,7 +113,7 @@ def prepare(
         device: Kind of device of the trainings.
 
     Raises:
-        FileNotFoundError: Preprocessed images or foundation weights are missing.
+        FileNotFoundError: Preprocessed or unlabeled images, or foundation weights are missing.
         NotImplementedError: A trainer cannot train this dataset in this configuration.
         ValueError: A setting is wrong, the trainers' conditions differ, or trainings that are there began
             under other ones.
@@ -113,12 +122,14 @@ def prepare(
     first = next(iter(comparison.configurations.values()))
     check_labeled_matches_plans(comparison.dataset, first, PlansManager(changed))
     check_models(comparison, changed, dataset_json, plans_file.parent)
+    unlabeled = unlabeled_files(comparison, dataset_json)
+    check_unlabeled(comparison, unlabeled)
     facts = {
         one.name: facts_of(one, changed, first, comparison.folds, dataset_json, device)
         for one in comparison.competitors
     }
     missing = configuring_jobs(comparison, plans)
-    return Prepared(comparison, plans_file, missing, check_equal(facts), images, device)
+    return Prepared(comparison, plans_file, missing, check_equal(facts), images, unlabeled, device)
 
 
 def run(prepared: Prepared, devices: Sequence[Device], variables: Mapping[str, str]) -> None:
@@ -137,6 +148,7 @@ def run(prepared: Prepared, devices: Sequence[Device], variables: Mapping[str, s
     for folder in (logs, comparison.folder / "predictions"):
         folder.mkdir(parents=True, exist_ok=True)
     with _alone(comparison.folder):
+        note_unlabeled(comparison, prepared.unlabeled)
         _configure(prepared)
         stages = (
             ("preprocessing", preprocessing_jobs(comparison), devices[:1]),

@@ -111,6 +111,44 @@ def test_trainings_of_other_conditions_are_not_gone_on_with(
     assert "was trained with another patch_size ([32, 32], now [64, 32])" in refused(compare, capsys)
 
 
+def test_other_unlabeled_images_than_those_of_the_first_trainings(
+    compare: Compare, commands: FakeCommands, workspace: Workspace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    compare()
+    assert "unlabeled cases: " in capsys.readouterr().out
+    shutil.rmtree("report")
+    commands.programs()
+    image = sorted((workspace.raw / "imagesUn").iterdir())[0]
+    added = image.with_name(f"added_later_0000{''.join(image.suffixes)}")
+    shutil.copyfile(image, added)
+    error = refused(compare, capsys, "--seeds", "2")
+    assert "imagesUn has changed since this comparison began (case added_later): choose another" in error
+    assert commands.run == []
+    compare("--seeds", "2", trainers=("nnUNetTrainer",))
+    compare("--name", "with_more_images", "--overwrite")
+    added.unlink()
+    compare("--overwrite")
+
+
+def test_unlabeled_images_may_change_before_the_first_training(
+    compare: Compare, commands: FakeCommands, workspace: Workspace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    commands.failing = "nnUNetv2_semiseg_preprocess"
+    refused(compare, capsys)
+    sorted((workspace.raw / "imagesUn").iterdir())[0].unlink()
+    commands.failing = ""
+    compare()
+
+
+def test_no_unlabeled_images(
+    compare: Compare, commands: FakeCommands, workspace: Workspace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.rmtree(workspace.raw / "imagesUn")
+    assert "no unlabeled images: put them into" in refused(compare, capsys)
+    assert commands.run == []
+    compare(trainers=("nnUNetTrainer",))
+
+
 def test_a_report_is_not_overwritten_unasked(
     compare: Compare, commands: FakeCommands, capsys: pytest.CaptureFixture[str]
 ) -> None:

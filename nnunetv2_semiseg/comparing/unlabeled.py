@@ -1,0 +1,75 @@
+"""Whether all trainings of a comparison learn from the same unlabeled images, later ones too."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from nnunetv2_semiseg.comparing.comparison import Comparison
+from nnunetv2_semiseg.comparing.files import read_json
+from nnunetv2_semiseg.data.unlabeled_images import FOLDER, find_unlabeled_cases, naming
+
+RECORD = "unlabeled.json"
+"""In the folder of a comparison: what its trainings began with."""
+
+UnlabeledFiles = Mapping[str, Mapping[str, int]]
+"""Sizes in bytes by file name by case."""
+
+
+def unlabeled_files(comparison: Comparison, dataset_json: Mapping[str, Any]) -> UnlabeledFiles:
+    """The unlabeled images as they are now; empty where no trainer learns from them.
+
+    Args:
+        comparison: What is compared.
+        dataset_json: Content of the preprocessed dataset's dataset.json.
+
+    Raises:
+        FileNotFoundError: There are none.
+        ValueError: Their names do not fit the dataset.
+    """
+    if all(one.method is None for one in comparison.competitors):
+        return {}
+    cases = find_unlabeled_cases(comparison.raw, dataset_json, log=lambda line: None)
+    return {case: {file.name: file.stat().st_size for file in files} for case, files in cases.items()}
+
+
+def check_unlabeled(comparison: Comparison, now: UnlabeledFiles) -> None:
+    """Refuse to go on with trainings that began with other unlabeled images.
+
+    Args:
+        comparison: What is compared.
+        now: What `unlabeled_files` gave.
+
+    Raises:
+        ValueError: Images have come, gone or changed since then.
+    """
+    record = comparison.folder / RECORD
+    if not now or not record.is_file() or not _has_begun(comparison):
+        return
+    then = read_json(record, "choose another --name")
+    changed = sorted(case for case in then.keys() | now.keys() if then.get(case) != now.get(case))
+    if changed:
+        raise ValueError(
+            f"{comparison.raw / FOLDER} has changed since this comparison began ({naming(changed)}): choose "
+            "another --name to train all methods on the images as they are now, or restore those of then"
+        )
+
+
+def note_unlabeled(comparison: Comparison, now: UnlabeledFiles) -> None:
+    """Keep what the trainings begin with, for `check_unlabeled`."""
+    if not now:
+        return
+    record = comparison.folder / RECORD
+    temporary = record.with_suffix(".tmp")
+    temporary.write_text(json.dumps(now))
+    temporary.replace(record)
+
+
+def _has_begun(comparison: Comparison) -> bool:
+    """Whether a trainer that learns from unlabeled images has its model folder."""
+    return any(
+        comparison.model_folder(one.trainer.__name__, seed).is_dir()
+        for one, seed in comparison.trainings
+        if one.method is not None
+    )
