@@ -40,15 +40,19 @@ INTERRUPTED = 130
 
 PROGRAM = "nnUNetv2_semiseg_compare"
 
+REPORT = "report"
+"""Name of the report's folder, beside the logs, where none is given."""
+
 
 @clean_exit
 def main() -> None:
     """Train, predict and measure several trainers under the same conditions."""
     arguments = _parser().parse_args()
-    check_output(arguments.output, arguments.overwrite)  # before the long work
     devices = parse_devices(arguments.devices)
     os.environ[VARIABLE] = plugin_path(os.environ.get(VARIABLE, ""))
     prepared = _prepared(arguments, devices[0].kind)
+    output = arguments.output or prepared.comparison.folder / REPORT
+    check_output(output, arguments.overwrite)  # before the long work
     if arguments.print_commands:
         words = [word for word in sys.argv[1:] if word != "--print-commands"]
         print(script(prepared, shlex.join([PROGRAM, *words])), end="")
@@ -61,7 +65,7 @@ def main() -> None:
     except KeyboardInterrupt:
         print("\nstopped: the same command goes on where this one ended", file=sys.stderr)
         sys.exit(INTERRUPTED)
-    _report(prepared, arguments)
+    _report(prepared, output, arguments)
 
 
 def _prepared(arguments: argparse.Namespace, device: str) -> Prepared:
@@ -95,11 +99,11 @@ def _prepared(arguments: argparse.Namespace, device: str) -> Prepared:
     return prepare(comparison, plans_file, plans, of_trainings, images, device)
 
 
-def _report(prepared: Prepared, arguments: argparse.Namespace) -> None:
+def _report(prepared: Prepared, output: Path, arguments: argparse.Namespace) -> None:
     report, sources = measure(prepared.comparison, prepared.conditions, arguments.num_processes)
-    write_report(report, arguments.output, arguments.overwrite, report_page(report, sources))
+    write_report(report, output, arguments.overwrite, report_page(report, sources))
     print(f"{means_table(report, MEASURES[0])}\n{trainings_table(report)}")
-    print(f"Wrote {arguments.output / PAGE}, with Markdown, JSON and CSV beside it")
+    print(f"Wrote {output / PAGE}, with Markdown, JSON and CSV beside it")
 
 
 def _folder(variable: str, value: str | None) -> Path:
@@ -142,7 +146,10 @@ def _parser() -> argparse.ArgumentParser:
     add_dataset_argument(parser, "the dataset; it has imagesTs and labelsTs")
     _add_training_arguments(parser)
     add = parser.add_argument
-    add("-o", dest="output", type=Path, required=True, metavar="FOLDER", help="folder for the report")
+    add(
+        "-o", dest="output", type=Path, metavar="FOLDER",
+        help="folder for the report; default: beside the comparison's logs, in nnUNet_results",
+    )  # fmt: skip
     add(
         "--ensemble", action="store_true",
         help="also ensemble the networks of a training; stores their probabilities",

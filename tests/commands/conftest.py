@@ -46,9 +46,10 @@ def compare(
         configuration: str = "2d_small",
         iterations: tuple[str, ...] = ("--iterations", "2"),
         devices: tuple[str, ...] = ("cpu",),
+        output: tuple[str, ...] = ("-o", "report"),
     ) -> None:
         which = ["-d", "500", "-c", configuration, "--trainers", *trainers, *iterations]
-        where = ["--devices", *devices, "-o", "report", "-np", "1"]
+        where = ["--devices", *devices, *output, "-np", "1"]
         monkeypatch.setattr(sys, "argv", ["nnUNetv2_semiseg_compare", *which, *where, *more])
         main()
 

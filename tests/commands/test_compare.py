@@ -120,6 +120,13 @@ def test_folds_are_trained_alone_and_predict_together(compare: Compare, commands
     assert read_report(Path("report/report.json")).costs["nnU-Net"].hours == 4
 
 
+def test_the_report_lies_beside_the_logs_where_no_other_folder_is_given(
+    compare: Compare, workspace: Workspace
+) -> None:
+    compare(trainers=("nnUNetTrainer",), output=())
+    assert (workspace.results / "comparisons/2d_small_compare/report/report.json").is_file()
+
+
 def test_a_failure_is_named_and_the_others_go_on(
     compare: Compare, commands: FakeCommands, workspace: Workspace, capsys: pytest.CaptureFixture[str]
 ) -> None:
