@@ -5,7 +5,13 @@ from __future__ import annotations
 import argparse
 import sys
 
-from nnunetv2_semiseg.commands.arguments import add_dataset_argument, add_folder_argument
+from nnunetv2.configuration import default_num_processes
+
+from nnunetv2_semiseg.commands.arguments import (
+    add_dataset_argument,
+    add_folder_argument,
+    add_processes_argument,
+)
 from nnunetv2_semiseg.commands.errors import clean_exit
 from nnunetv2_semiseg.data.add_unlabeled import add_unlabeled
 from nnunetv2_semiseg.data.raw_folders import find_raw_dataset
@@ -16,7 +22,8 @@ def main() -> None:
     """Add images to a dataset's imagesUn."""
     arguments = _parser().parse_args()
     dataset = find_raw_dataset(arguments.dataset)
-    added = add_unlabeled(dataset, arguments.images, arguments.domain, arguments.copy)
+    processes = arguments.num_processes or default_num_processes
+    added = add_unlabeled(dataset, arguments.images, arguments.domain, arguments.copy, processes)
     for warning in added.warnings:
         print(f"warning: {warning}", file=sys.stderr)
     print(f"Added {len(added.cases)} unlabeled cases to {dataset / 'imagesUn'}")
@@ -33,6 +40,7 @@ def _parser() -> argparse.ArgumentParser:
     add_folder_argument(parser, "-i", "images", "folder with the images")
     parser.add_argument("--copy", action="store_true", help="copy the files instead of making hard links")
     parser.add_argument("--domain", help="where the images come from, to be noted in dataset.json")
+    add_processes_argument(parser, "read the images")
     return parser
 
 

@@ -28,6 +28,16 @@ def add_overwrite_argument(parser: argparse.ArgumentParser, what: str) -> None:
     parser.add_argument("--overwrite", action="store_true", help=f"replace {what} if it exists")
 
 
+def add_processes_argument(parser: argparse.ArgumentParser, task: str) -> None:
+    """How many background processes ``task``; None where nothing is said."""
+    parser.add_argument(
+        "-np",
+        dest="num_processes",
+        type=positive,
+        help=f"background processes that {task}; default: nnUNet_def_n_proc, else 8",
+    )
+
+
 def positive(text: str) -> int:
     """An integer of at least 1; argparse says what is wrong with another."""
     return _at_least(1, text)

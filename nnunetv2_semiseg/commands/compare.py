@@ -15,7 +15,12 @@ from types import FrameType
 
 from nnunetv2.paths import nnUNet_preprocessed, nnUNet_results
 
-from nnunetv2_semiseg.commands.arguments import add_dataset_argument, add_overwrite_argument, positive
+from nnunetv2_semiseg.commands.arguments import (
+    add_dataset_argument,
+    add_overwrite_argument,
+    add_processes_argument,
+    positive,
+)
 from nnunetv2_semiseg.commands.datasets import read_json
 from nnunetv2_semiseg.commands.errors import clean_exit
 from nnunetv2_semiseg.commands.plugin import VARIABLE, plugin_path
@@ -158,10 +163,7 @@ def _parser() -> argparse.ArgumentParser:
         "--print-commands", action="store_true",
         help="run nothing: check everything and print what is left to run, as lines for a shell",
     )  # fmt: skip
-    add(
-        "-np", dest="num_processes", type=positive,
-        help="background processes that measure; default: nnUNet_def_n_proc, else 8",
-    )  # fmt: skip
+    add_processes_argument(parser, "measure")
     add_overwrite_argument(parser, "the report")
     return parser
 

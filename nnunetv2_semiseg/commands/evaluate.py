@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from nnunetv2_semiseg.commands.arguments import natural, positive
+from nnunetv2_semiseg.commands.arguments import add_processes_argument, natural
 from nnunetv2_semiseg.commands.errors import clean_exit
 from nnunetv2_semiseg.data.raw_folders import find_raw_dataset
 from nnunetv2_semiseg.data.raw_reading import read_dataset_json
@@ -112,10 +112,7 @@ def _parser() -> argparse.ArgumentParser:
         help="measure the cases that all folders have; by default, other cases are refused",
     )  # fmt: skip
     add("--seed", type=natural, default=0, help="of the bootstrap; default: 0")
-    add(
-        "-np", dest="num_processes", type=positive,
-        help="background processes; default: nnUNet_def_n_proc, else 8",
-    )  # fmt: skip
+    add_processes_argument(parser, "measure")
     add("--overwrite", action="store_true", help="replace a report that is there")
     return parser
 

@@ -9,7 +9,7 @@ from typing import Any
 from nnunetv2.paths import nnUNet_preprocessed
 from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 
-from nnunetv2_semiseg.commands.arguments import positive
+from nnunetv2_semiseg.commands.arguments import add_processes_argument
 from nnunetv2_semiseg.commands.datasets import dataset_name, read_json
 from nnunetv2_semiseg.commands.errors import clean_exit
 from nnunetv2_semiseg.data.unlabeled import preprocess_unlabeled
@@ -52,12 +52,7 @@ def _parser() -> argparse.ArgumentParser:
         help=f"configurations; default: {' and '.join(DEFAULT_CONFIGURATIONS)} where the plans have them",
     )
     parser.add_argument("-p", dest="plans", default="nnUNetPlans", help="plans; default: nnUNetPlans")
-    parser.add_argument(
-        "-np",
-        dest="num_processes",
-        type=positive,
-        help="background processes; default: nnUNet_def_n_proc, else 8",
-    )
+    add_processes_argument(parser, "preprocess")
     return parser
 
 

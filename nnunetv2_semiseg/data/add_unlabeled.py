@@ -8,6 +8,7 @@ import re
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -25,6 +26,7 @@ from nnunetv2_semiseg.data.raw_reading import (
     read_dataset_json,
     training_cases,
 )
+from nnunetv2_semiseg.processes import results_of_workers
 
 IMAGE_ENDINGS = {
     ".jpg",
@@ -38,6 +40,16 @@ IMAGE_ENDINGS = {
 
 MAX_PROBLEMS = 10
 """How many problems one message shows."""
+
+MANY = 20
+"""From so many images on, to start processes takes less time than they save."""
+
+TITLE = "new images"
+
+KILLED = (
+    "a reading process was killed, most likely because memory ran out; nothing was added, so run again with "
+    "fewer processes (-np, or the environment variable nnUNet_def_n_proc)"
+)
 
 CaseFiles: TypeAlias = dict[str, list[Path]]
 """The files of each case, in the order of the channels."""
@@ -56,7 +68,9 @@ class AddedImages:
     warnings: list[str]
 
 
-def add_unlabeled(dataset: Path, images: Path, domain: str | None = None, copy: bool = False) -> AddedImages:
+def add_unlabeled(
+    dataset: Path, images: Path, domain: str | None = None, copy: bool = False, num_processes: int = 1
+) -> AddedImages:
     """Put the images of a folder into ``imagesUn`` of a raw dataset.
 
     Files are named ``CASE_0000.ending``, ``CASE_0001.ending``, ... for channels in files of their own; where
@@ -67,6 +81,7 @@ def add_unlabeled(dataset: Path, images: Path, domain: str | None = None, copy: 
         images: Folder with the images; folders in it are not looked at.
         domain: Name to note in dataset.json for the new cases.
         copy: Copy instead of linking.
+        num_processes: Background processes that read the images; few images are read in this one.
 
     Returns:
         The cases added, and warnings about spacings far from those of the labeled images.
@@ -76,6 +91,7 @@ def add_unlabeled(dataset: Path, images: Path, domain: str | None = None, copy: 
         ValueError: Any image is bad: another file ending, missing or additional channels, a name that the
             dataset has already, unreadable, values that are not finite, 2D where the labeled images are 3D or
             the other way round. Nothing is added; the message names up to `MAX_PROBLEMS` of them.
+        WorkerKilledError: A background process was killed. Nothing is added.
     """
     dataset_json = read_dataset_json(dataset)
     ending = dataset_json["file_ending"]
@@ -93,7 +109,7 @@ def add_unlabeled(dataset: Path, images: Path, domain: str | None = None, copy: 
         placed = {
             case: _place(case, files, Path(staging), ending, copy) for case, files in sorted(cases.items())
         }
-        unreadable, warnings = _check_images(placed, reader, expectation)
+        unreadable, warnings = _check_images(placed, reader, expectation, num_processes)
         _refuse([*problems, *unreadable])
         (dataset / "imagesUn").mkdir(exist_ok=True)
         for path in Path(staging).iterdir():
@@ -154,12 +170,22 @@ def _place(case: str, files: Sequence[Path], folder: Path, ending: str, copy: bo
 
 
 def _check_images(
-    cases: Mapping[str, Sequence[Path]], reader: BaseReaderWriter, expectation: Expectation
+    cases: Mapping[str, Sequence[Path]],
+    reader: BaseReaderWriter,
+    expectation: Expectation,
+    num_processes: int,
 ) -> tuple[list[str], list[str]]:
     """Problems and warnings, each naming its case."""
+    check = partial(check_image, reader=reader, expectation=expectation)
+    files = list(cases.values())
+    if num_processes == 1 or len(files) < MANY:
+        found = list(map(check, tqdm(files, desc=TITLE, unit="case")))
+    else:
+        found = [
+            result for _, result in sorted(results_of_workers(check, files, num_processes, TITLE, KILLED))
+        ]
     problems, warnings = [], []
-    for case, files in tqdm(cases.items(), desc="new images", unit="case"):
-        problem, warning = check_image(files, reader, expectation)
+    for case, (problem, warning) in zip(cases, found, strict=True):
         if problem is not None:
             problems.append(f"case '{case}' {problem}")
         if warning is not None:

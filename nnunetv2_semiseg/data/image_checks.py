@@ -74,6 +74,8 @@ def check_image(
     """
     try:
         image, properties = reader.read_images([str(path) for path in files])
+    except MemoryError:
+        raise
     except Exception:  # readers raise whatever their libraries do
         return "cannot be read" + (
             ", or its channels differ in size or spacing" if len(files) > 1 else ""

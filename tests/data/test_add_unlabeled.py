@@ -12,9 +12,11 @@ import SimpleITK as sitk
 import tifffile
 from nnunetv2.imageio.simpleitk_reader_writer import SimpleITKIO
 from PIL import Image
+from threads import use_threads
 
 from nnunetv2_semiseg.commands.add_unlabeled import main
-from nnunetv2_semiseg.data.add_unlabeled import add_unlabeled
+from nnunetv2_semiseg.data import add_unlabeled as module
+from nnunetv2_semiseg.data.add_unlabeled import MANY, add_unlabeled
 from nnunetv2_semiseg.data.image_checks import Expectation, check_image
 from nnunetv2_semiseg.data.phantom import PhantomOptions, write_phantom_dataset
 
@@ -160,6 +162,32 @@ def test_all_problems_are_counted_and_ten_shown(slices, images):
     assert "bad09" in str(error.value)
     assert "bad10" not in str(error.value)
     assert str(error.value).endswith("and 2 more")
+
+
+def test_many_images_are_read_by_several_processes(slices, images, monkeypatch):
+    use_threads(monkeypatch)
+    for index in range(MANY):
+        put_slice(images / f"x{index:02d}.png")
+    started = []
+    work = module.results_of_workers
+    monkeypatch.setattr(module, "results_of_workers", lambda *a: started.append(a[2]) or work(*a))
+    for index in (7, 3):
+        (images / f"x{index:02d}.png").write_text("")
+    with pytest.raises(ValueError, match=r"problems: 2\n  case 'x03' cannot be read\n  case 'x07' cannot"):
+        add_unlabeled(slices, images, num_processes=2)
+    for index in (7, 3):
+        put_slice(images / f"x{index:02d}.png")
+    assert len(add_unlabeled(slices, images, num_processes=2).cases) == MANY
+    assert started == [2, 2]
+
+
+def test_no_memory_left_is_no_fault_of_the_image(tmp_path):
+    class Reader(SimpleITKIO):
+        def read_images(self, files):
+            raise MemoryError
+
+    with pytest.raises(MemoryError):
+        check_image([tmp_path / "x_0000.png"], Reader(), Expectation(1, False, np.ones(3), np.ones(3)))
 
 
 @pytest.fixture
