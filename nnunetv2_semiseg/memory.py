@@ -6,11 +6,15 @@ A training measures itself, as it can't be measured from outside: on Linux the p
 
 from __future__ import annotations
 
-import resource
 import sys
 from pathlib import Path
 
 import torch
+
+try:
+    import resource
+except ImportError:  # on Windows
+    resource = None  # type: ignore[assignment]
 
 STATUS = Path("/proc/self/status")
 """Linux's numbers of this process."""
@@ -23,19 +27,22 @@ def peak_memory(device: torch.device) -> dict[str, float]:
         device: Of the training.
 
     Returns:
-        ``process``: the largest resident set of the process itself, without its background processes. On a
-        CUDA device also ``gpu``: what tensors took at most.
+        ``process``: the largest resident set of the process itself, without its background processes, if the
+        system tells. On a CUDA device also ``gpu``: what tensors took at most.
     """
-    peaks = {"process": _peak_resident() / 2**30}
+    resident = _peak_resident()
+    peaks = {} if resident is None else {"process": resident / 2**30}
     if device.type == "cuda":
         peaks["gpu"] = torch.cuda.max_memory_allocated(device) / 2**30
     return peaks
 
 
-def _peak_resident() -> int:
-    """In bytes."""
+def _peak_resident() -> int | None:
+    """In bytes; None where the system does not tell."""
     if STATUS.is_file():
         line = next(line for line in STATUS.read_text().splitlines() if line.startswith("VmHWM:"))
         return int(line.split()[1]) * 2**10
+    if resource is None:
+        return None
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 2**10

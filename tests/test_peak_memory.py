@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import subprocess
 import sys
 from pathlib import Path
@@ -54,3 +55,16 @@ def test_without_linux_numbers(
     monkeypatch.setattr(memory.sys, "platform", system)
     monkeypatch.setattr(memory.resource, "getrusage", lambda who: SimpleNamespace(ru_maxrss=2**30))
     assert peak_memory(CPU)["process"] == bytes_each
+
+
+def test_a_system_that_tells_nothing_keeps_nobody_from_training(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "resource", None)  # Windows has no such module
+    spec = importlib.util.spec_from_file_location("memory_elsewhere", memory.__file__)
+    assert spec is not None
+    assert spec.loader is not None
+    elsewhere = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(elsewhere)
+    monkeypatch.setattr(elsewhere, "STATUS", tmp_path / "nothing")
+    assert elsewhere.peak_memory(CPU) == {}
