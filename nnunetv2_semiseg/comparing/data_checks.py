@@ -8,7 +8,9 @@ from typing import Any
 
 from nnunetv2_semiseg.comparing.facts import ALL
 from nnunetv2_semiseg.comparing.files import read_json
-from nnunetv2_semiseg.data.raw_reading import images_by_case
+from nnunetv2_semiseg.data.raw_reading import image_names, images_by_case
+from nnunetv2_semiseg.data.unlabeled_images import FOLDER
+from nnunetv2_semiseg.evaluation.domains import domain_of
 from nnunetv2_semiseg.evaluation.label_files import label_files
 from nnunetv2_semiseg.tasks import is_merged
 
@@ -28,7 +30,8 @@ def held_out_images(raw: Path, dataset_json: Mapping[str, Any]) -> dict[str, tup
     Raises:
         FileNotFoundError: There are no test images, or no labels of them.
         NotImplementedError: The dataset is a merged one.
-        ValueError: Images and labels are not of the same cases.
+        ValueError: Images and labels are not of the same cases, one has no domain where others have, or is
+            a training case as well.
     """
     if is_merged(dataset_json):
         raise NotImplementedError(
@@ -52,7 +55,20 @@ def held_out_images(raw: Path, dataset_json: Mapping[str, Any]) -> dict[str, tup
         raise ValueError(
             f"test case '{case}' is in {raw / has} and not in {raw / lacks}: add it there, or remove it"
         )
+    _refuse_seen_cases(raw, ending, images)
+    for case in images:
+        domain_of(case, dataset_json)  # what the report refuses, it refuses before the trainings
     return images
+
+
+def _refuse_seen_cases(raw: Path, ending: str, images: Mapping[str, Any]) -> None:
+    """Refuse test cases that a training would see, as far as their names tell."""
+    for folder in ("imagesTr", FOLDER):
+        for case in sorted(image_names(raw / folder, ending) & images.keys()):
+            raise ValueError(
+                f"test case '{case}' is in {raw / 'imagesTs'} and in {raw / folder}: remove it from one of "
+                "them, or rename it if it is another image"
+            )
 
 
 def check_folds(preprocessed: Path, folds: Sequence[str], num_cases: int) -> None:

@@ -44,6 +44,20 @@ def test_without_test_images(raw: Path) -> None:
         held_out_images(raw, DATASET)
 
 
+def test_a_test_case_without_domain_where_others_have_one(raw: Path) -> None:
+    with pytest.raises(ValueError, match=r"case 'b' has no domain: add it to 'domains' in dataset\.json"):
+        held_out_images(raw, {**DATASET, "domains": {"a": "A"}})
+
+
+@pytest.mark.parametrize("folder", ["imagesTr", "imagesUn"])
+def test_a_test_case_that_trainings_see(raw: Path, folder: str) -> None:
+    (raw / folder).mkdir()
+    for name in ("b_0000", "c_0000"):
+        (raw / folder / f"{name}.png").touch()
+    with pytest.raises(ValueError, match=f"test case 'b' is in .*imagesTs and in .*{folder}: remove it from"):
+        held_out_images(raw, DATASET)
+
+
 def test_without_test_labels(raw: Path) -> None:
     for file in (raw / "labelsTs").iterdir():
         file.unlink()
