@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -39,6 +40,8 @@ def configured_plans(
         raise ValueError(
             f"configuration '{parent}' is not in the plans; they have: {', '.join(configurations)}"
         )
+    if name not in configurations:
+        check_name(name)
     existing = configurations.get(name, {"inherits_from": parent})
     if existing.get("inherits_from") != parent or name == parent:
         raise ValueError(
@@ -49,6 +52,19 @@ def configured_plans(
     result = {**plans, "configurations": {**configurations, name: changed}}
     check_section(result, name)
     return result
+
+
+def check_name(name: str) -> None:
+    """Refuse names that folders cannot have, or by which nnU-Net would part a model folder's name wrongly.
+
+    Args:
+        name: Of a configuration, or what it begins with.
+
+    Raises:
+        ValueError: It is such a name.
+    """
+    if not re.fullmatch(r"[A-Za-z0-9_-][A-Za-z0-9_.-]*", name) or "__" in name:
+        raise ValueError(f"--name '{name}': use letters, digits, '-', '.' and single '_'")
 
 
 def parse_settings(settings: list[str]) -> dict[str, Any]:

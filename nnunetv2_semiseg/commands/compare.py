@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import re
 import shlex
 import signal
 import sys
@@ -38,7 +37,7 @@ from nnunetv2_semiseg.evaluation.markdown import means_table, trainings_table
 from nnunetv2_semiseg.evaluation.measures import MEASURES
 from nnunetv2_semiseg.evaluation.page.build import report_page
 from nnunetv2_semiseg.evaluation.writing import PAGE, check_output, write_report
-from nnunetv2_semiseg.own_configurations import parse_settings, with_absolute_checkpoints
+from nnunetv2_semiseg.own_configurations import check_name, parse_settings, with_absolute_checkpoints
 
 INTERRUPTED = 130
 """Exit code of a command that a user stopped, as shells have it."""
@@ -79,8 +78,7 @@ def _prepared(arguments: argparse.Namespace, device: str) -> Prepared:
     dataset_json = read_dataset_json(raw)
     images = held_out_images(raw, dataset_json)
     name = arguments.name or f"{arguments.configuration}_compare"
-    if not re.fullmatch(r"[A-Za-z0-9_-]+", name) or "__" in name:
-        raise ValueError(f"--name {name}: use letters, digits, '-' and single '_'")
+    check_name(name)
     preprocessed = _folder("nnUNet_preprocessed", nnUNet_preprocessed.get()) / raw.name
     plans_file = preprocessed / f"{arguments.plans}.json"
     plans = read_json(plans_file, raw.name)

@@ -205,6 +205,20 @@ def test_names_that_do_not_fit(
     assert message in error_of(lambda: configure("epochs=3", parent=parent, name=name), capsys)
 
 
+@pytest.mark.parametrize("name", ["2d/long", "2d__long", "2d long", "", ".long"])
+def test_names_that_model_folders_cannot_have(
+    configure: Command, plans_file: Path, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    line = error_of(lambda: configure("epochs=3", name=name), capsys)
+    assert f"--name '{name}': use letters, digits, '-', '.' and single '_'" in line
+    assert configurations(plans_file).keys() == {"2d", "3d_fullres"}
+
+
+def test_a_name_with_a_number(configure: Command, plans_file: Path) -> None:
+    configure("synfoc.threshold=0.9", name="2d_0.9")
+    assert "2d_0.9" in configurations(plans_file)
+
+
 def test_another_parent_for_an_existing_configuration(
     configure: Command, capsys: pytest.CaptureFixture[str]
 ) -> None:
