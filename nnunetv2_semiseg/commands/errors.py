@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import functools
 import sys
 from collections.abc import Callable
@@ -10,12 +11,18 @@ from nnunetv2_semiseg.processes import WorkerKilledError
 
 USER_ERRORS = (ValueError, FileNotFoundError, NotImplementedError, WorkerKilledError)
 
+_SPACE = "make room, or choose a folder on another disk"
+_RIGHT = "ask for the right to, or choose another folder"
+REMEDIES = {errno.ENOSPC: _SPACE, errno.EDQUOT: _SPACE, errno.EACCES: _RIGHT, errno.EROFS: _RIGHT}
+"""What to do about errors of the operating system that are no defect of the program."""
+
 
 def clean_exit(main: Callable[[], None]) -> Callable[[], None]:
     """Let a command end with one line instead of a traceback where the user can mend the cause.
 
     ``ValueError``, ``FileNotFoundError``, ``NotImplementedError`` and ``WorkerKilledError`` become
-    ``error: ...`` on stderr and exit code 1. Every other exception is a defect and keeps its traceback.
+    ``error: ...`` on stderr and exit code 1, and so do a full disk and a folder that may not be written to.
+    Every other exception is a defect and keeps its traceback.
 
     Args:
         main: The command's entry point.
@@ -31,5 +38,16 @@ def clean_exit(main: Callable[[], None]) -> Callable[[], None]:
         except USER_ERRORS as error:
             print(f"error: {error}", file=sys.stderr)
             sys.exit(1)
+        except OSError as error:
+            if error.errno not in REMEDIES:
+                raise
+            print(f"error: {_spoken(error)}: {REMEDIES[error.errno]}", file=sys.stderr)
+            sys.exit(1)
 
     return wrapped
+
+
+def _spoken(error: OSError) -> str:
+    """``No space left on device (/data/report)``."""
+    file = error.filename2 or error.filename
+    return f"{error.strerror} ({file})" if file else str(error.strerror)

@@ -1,0 +1,57 @@
+"""How commands end: with one line where the user can mend the cause, else with a traceback."""
+
+from __future__ import annotations
+
+import errno
+
+import pytest
+
+from nnunetv2_semiseg.commands.errors import clean_exit
+from nnunetv2_semiseg.processes import WorkerKilledError
+
+
+def failing(error: BaseException) -> None:
+    @clean_exit
+    def main() -> None:
+        raise error
+
+    main()
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (ValueError("a is wrong: set b"), "a is wrong: set b"),
+        (FileNotFoundError("no a: make one"), "no a: make one"),
+        (NotImplementedError("no regions: take labels"), "no regions: take labels"),
+        (WorkerKilledError("killed: use fewer"), "killed: use fewer"),
+        (
+            OSError(errno.ENOSPC, "No space left on device", "/data/report"),
+            "No space left on device (/data/report): make room, or choose a folder on another disk",
+        ),
+        (
+            OSError(errno.EDQUOT, "Disk quota exceeded"),
+            "Disk quota exceeded: make room, or choose a folder on another disk",
+        ),
+        (
+            PermissionError(errno.EACCES, "Permission denied", "/data/raw"),
+            "Permission denied (/data/raw): ask for the right to, or choose another folder",
+        ),
+    ],
+)
+def test_what_a_user_can_mend_is_one_line(
+    capsys: pytest.CaptureFixture[str], error: BaseException, line: str
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        failing(error)
+    assert ended.value.code == 1
+    assert capsys.readouterr().err == f"error: {line}\n"
+
+
+@pytest.mark.parametrize(
+    "error", [RuntimeError("a defect"), OSError(errno.EIO, "Input/output error"), KeyError(1)]
+)
+def test_defects_keep_their_traceback(error: BaseException) -> None:
+    with pytest.raises(type(error)) as found:
+        failing(error)
+    assert found.value is error
