@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
@@ -16,7 +16,6 @@ from typing import IO, Any
 import torch
 
 from nnunetv2_semiseg.methods.base import Method, ScheduledOptimizer
-from nnunetv2_semiseg.random_state import random_state
 
 COMPANION_KEY = "semiseg"
 COMPANION_VERSION = 1
@@ -64,13 +63,16 @@ def save_atomically(checkpoint: dict[str, Any], path: str | Path) -> None:
         torch.save(checkpoint, file)
 
 
-def companion_state(method: Method, optimizers: list[ScheduledOptimizer], step: int) -> dict[str, Any]:
+def companion_state(
+    method: Method, optimizers: list[ScheduledOptimizer], step: int, streams: Sequence[dict[str, Any]]
+) -> dict[str, Any]:
     """All that a training needs to go on as if nothing had happened, beyond nnU-Net's own checkpoint.
 
     Args:
         method: The method, whose trained state is stored and whose frozen weights are identified.
         optimizers: The method's optimizers.
         step: Optimizer steps done.
+        streams: Where the random streams of each rank stand.
     """
     return {
         "version": COMPANION_VERSION,
@@ -79,8 +81,14 @@ def companion_state(method: Method, optimizers: list[ScheduledOptimizer], step: 
         "frozen": method.frozen_identity(),
         "optimizers": {item.name: item.optimizer.state_dict() for item in optimizers},
         "step": step,
-        "random": random_state(),
+        "random": streams[0],
+        "random_of_other_ranks": list(streams[1:]),
     }
+
+
+def random_states_of(companion: dict[str, Any]) -> list[dict[str, Any]]:
+    """The ``streams`` that `companion_state` was given."""
+    return [companion["random"], *companion.get("random_of_other_ranks", [])]
 
 
 def restore_companion(companion: dict[str, Any], method: Method, optimizers: list[ScheduledOptimizer]) -> int:

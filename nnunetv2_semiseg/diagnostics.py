@@ -10,6 +10,7 @@ from torch import nn
 
 from nnunetv2_semiseg import training_log
 from nnunetv2_semiseg.batch import SemiSegBatch
+from nnunetv2_semiseg.distributed.gradients import averaged
 from nnunetv2_semiseg.methods.base import Method, StepContext
 
 
@@ -47,7 +48,7 @@ def unsupervised_gradient_norm(method: Method, batch: SemiSegBatch, context: Ste
         loss = method.losses(batch, context).unsupervised
         if not loss.requires_grad:  # a step of labeled images alone
             return loss
-        gradients = torch.autograd.grad(loss, parameters, allow_unused=True)
+        gradients = averaged(torch.autograd.grad(loss, parameters, allow_unused=True), parameters)
     norms = [torch.linalg.vector_norm(gradient) for gradient in gradients if gradient is not None]
     return torch.linalg.vector_norm(torch.stack(norms)) if norms else loss.new_zeros(())
 

@@ -19,7 +19,7 @@ from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 from nnunetv2_semiseg.checkpoint import COMPANION_KEY, save_atomically
 from nnunetv2_semiseg.exported_logging import SummaryLogger, no_run_of_its_own
 from nnunetv2_semiseg.networks.ema import unwrapped
-from nnunetv2_semiseg.networks.outputs import set_deep_supervision
+from nnunetv2_semiseg.rank_trainer import nnUNetTrainerOnRanks
 
 EXPORTED_CHECKPOINTS = ("checkpoint_final.pth", "checkpoint_best.pth")
 """The checkpoints that are written for exported networks too."""
@@ -27,7 +27,7 @@ EXPORTED_CHECKPOINTS = ("checkpoint_final.pth", "checkpoint_best.pth")
 MODEL_FILES = ("plans.json", "dataset.json", "dataset_fingerprint.json")
 
 
-class nnUNetTrainerExported(nnUNetTrainer):
+class nnUNetTrainerExported(nnUNetTrainerOnRanks):
     """Base of the trainer classes of exported networks: they predict and validate, but don't train.
 
     A subclass names the trainer that it comes from and builds the network.
@@ -61,10 +61,6 @@ class nnUNetTrainerExported(nnUNetTrainer):
     def load_weights(self, state: dict[str, torch.Tensor]) -> None:
         """Put weights into the network; `initialize` must have been called."""
         unwrapped(self.network).load_state_dict(state)
-
-    def set_deep_supervision_enabled(self, enabled: bool) -> None:
-        """As nnU-Net's, but a network may have no such outputs."""
-        set_deep_supervision(unwrapped(self.network), enabled)
 
     def _use_plans_of_the_model(self) -> None:
         """The plans in the model folder hold the resolved configuration that the network was built with."""

@@ -8,6 +8,8 @@ from collections.abc import Iterable, Sequence
 import torch
 from torch import nn
 
+from nnunetv2_semiseg.distributed.gradients import average_gradients
+
 GRADIENT_CLIP_NORM = 12
 """nnU-Net's bound on the norm of the gradient, here of each optimizer's parameters."""
 
@@ -24,10 +26,10 @@ def optimizer_like(
 def backward_and_step(
     total: torch.Tensor, optimizers: Sequence[torch.optim.Optimizer], scaler: torch.GradScaler | None
 ) -> None:
-    """Backward pass, clipping and the step of every optimizer.
+    """Backward pass, mean of the gradients over all ranks, clipping and the step of every optimizer.
 
     Args:
-        total: Scalar loss.
+        total: Scalar loss of this rank's samples.
         optimizers: Each clips the norm of its own parameters' gradient to `GRADIENT_CLIP_NORM`.
         scaler: nnU-Net's gradient scaler on CUDA; an optimizer whose gradient overflowed sits this step out.
 
@@ -35,17 +37,22 @@ def backward_and_step(
         FloatingPointError: Without a scaler, a gradient is not finite. Its optimizer's weights are as before.
     """
     (total if scaler is None else scaler.scale(total)).backward()
+    # before they are looked at: what overflowed on one rank is not finite in the mean, and so on no rank
+    average_gradients(parameter for optimizer in optimizers for parameter in _parameters(optimizer))
     for optimizer in optimizers:
         if scaler is not None:
             scaler.unscale_(optimizer)
-        parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
-        _clip(parameters, may_overflow=scaler is not None)
+        _clip(_parameters(optimizer), may_overflow=scaler is not None)
         if scaler is None:
             optimizer.step()
         else:
             scaler.step(optimizer)
     if scaler is not None:
         scaler.update()
+
+
+def _parameters(optimizer: torch.optim.Optimizer) -> list[nn.Parameter]:
+    return [parameter for group in optimizer.param_groups for parameter in group["params"]]
 
 
 def _clip(parameters: list[nn.Parameter], may_overflow: bool) -> None:

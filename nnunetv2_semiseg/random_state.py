@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -16,8 +17,18 @@ def seed_everything(seed: int) -> None:
     torch.manual_seed(seed)
 
 
+def part_streams(rank: int) -> None:
+    """Let a process draw other numbers than the others, with which it has been seeded alike.
+
+    Args:
+        rank: Of the process; 0 goes on as it would alone.
+    """
+    if rank > 0:
+        seed_everything((int(torch.randint(2**31, ())) + rank) % 2**31)
+
+
 def random_state() -> dict[str, Any]:
-    """Where all streams stand, for a checkpoint."""
+    """Where all streams of this process stand, for a checkpoint."""
     return {
         "python": random.getstate(),
         "numpy": np.random.get_state(),
@@ -31,9 +42,24 @@ def restore_random_state(state: dict[str, Any]) -> None:
     """Put all streams back to where `random_state` found them.
 
     The last thing to do before a training goes on: nnU-Net's start of training draws from them.
+
+    Args:
+        state: Of the process that this one takes the place of.
     """
     random.setstate(state["python"])
     np.random.set_state(state["numpy"])
     torch.set_rng_state(state["torch"].cpu())
     if torch.cuda.is_available() and state["cuda"] is not None:
         torch.cuda.set_rng_state(state["cuda"].cpu())
+
+
+def restore_random_states(states: Sequence[dict[str, Any]], rank: int) -> None:
+    """Put one of several processes back to where it was; a process that was not there gets its own streams.
+
+    Args:
+        states: Of all processes that wrote the checkpoint, by rank.
+        rank: Of this process.
+    """
+    restore_random_state(states[min(rank, len(states) - 1)])
+    if rank >= len(states):
+        part_streams(rank)

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
-from torch import distributed as dist
 
 from nnunetv2_semiseg.methods.base import Method
 from nnunetv2_semiseg.tasks import is_merged, read_tasks
@@ -30,7 +29,7 @@ def refuse_unsupported(
         dataset_json: Content of dataset.json.
 
     Raises:
-        NotImplementedError: Region labels, a cascade, several GPUs, or a patch of the wrong dimension.
+        NotImplementedError: Region labels, a cascade, or a patch of the wrong dimension.
         ValueError: The method needs tasks and the dataset has none, or what it says of them is wrong.
     """
     manager = PlansManager(plans)
@@ -49,10 +48,6 @@ def refuse_unsupported(
     _check_dimension(method_class, method_config, configuration, len(chosen.patch_size))
     if method_class.needs_tasks:
         _check_tasks(method_class.key, dataset, dataset_json)
-    if dist.is_available() and dist.is_initialized():
-        raise NotImplementedError(
-            "training on several GPUs is not supported by this version: leave -num_gpus away"
-        )
 
 
 def _check_dimension(

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
-
 from nnunetv2_semiseg.checkpoint import atomic_file
+from nnunetv2_semiseg.rank_trainer import nnUNetTrainerOnRanks
 from nnunetv2_semiseg.training_log import log_epoch
 
 
-class SafeTrainer(nnUNetTrainer):
+class SafeTrainer(nnUNetTrainerOnRanks):
     """nnU-Net's trainer whose checkpoints are never half-written, and which logs its memory's peak."""
 
     def on_train_epoch_end(self, train_outputs: list[dict[str, Any]]) -> None:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
 import torch
-from nnunetv2.training.loss.deep_supervision import DeepSupervisionWrapper
 from nnunetv2.training.lr_scheduler.polylr import PolyLRScheduler
-from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 
 from nnunetv2_semiseg import checkpoint as checkpoints
 from nnunetv2_semiseg import training_log
@@ -21,21 +20,24 @@ from nnunetv2_semiseg.data.loader import PairedLoader
 from nnunetv2_semiseg.data.pairing import pair_with_unlabeled
 from nnunetv2_semiseg.data.unlabeled import UnlabeledData, preprocess_unlabeled
 from nnunetv2_semiseg.diagnostics import measured_gradient
+from nnunetv2_semiseg.distributed.ranks import gather_objects, mean_of_ranks, rank, rank_zero_first
+from nnunetv2_semiseg.distributed.weights import with_common_statistics
 from nnunetv2_semiseg.export import EXPORTED_CHECKPOINTS, copy_pictures, validate_exports, write_exports
 from nnunetv2_semiseg.lengths import set_lengths
-from nnunetv2_semiseg.methods.base import Method, ScheduledOptimizer, Setting, StepContext
+from nnunetv2_semiseg.losses.planned import planned_loss
+from nnunetv2_semiseg.methods.base import BatchSizes, Method, ScheduledOptimizer, Setting, StepContext
 from nnunetv2_semiseg.methods.resolve import resolve_config
 from nnunetv2_semiseg.networks.ema import unwrapped
-from nnunetv2_semiseg.networks.outputs import set_deep_supervision
 from nnunetv2_semiseg.optimization import backward_and_step, optimizer_like
 from nnunetv2_semiseg.precision import apply_precision, check_precision, training_autocast, uses_scaler
-from nnunetv2_semiseg.random_state import restore_random_state, seed_everything
+from nnunetv2_semiseg.random_state import random_state, restore_random_states, seed_everything
+from nnunetv2_semiseg.rank_trainer import nnUNetTrainerOnRanks
 from nnunetv2_semiseg.refusals import refuse_unsupported
 from nnunetv2_semiseg.schedules import Progress
 from nnunetv2_semiseg.watching.watch import TrainingWatch
 
 
-class nnUNetTrainerSemiSeg(nnUNetTrainer):
+class nnUNetTrainerSemiSeg(nnUNetTrainerOnRanks):
     """nnU-Net's trainer with unlabeled images; a subclass names the method.
 
     The deployed network, its loss on labeled images, their augmentation and the validation are nnU-Net's.
@@ -44,10 +46,12 @@ class nnUNetTrainerSemiSeg(nnUNetTrainer):
     method_class: ClassVar[type[Method]]
     method: Method
     """Built at the start of a training; validation alone does without it."""
+    batch_sizes: BatchSizes
+    """Samples of a step, on all ranks together."""
     batch_size: int
-    """Labeled samples of a step."""
+    """This rank's labeled samples of a step."""
     unlabeled_batch_size: int
-    """Unlabeled samples of a step."""
+    """This rank's unlabeled samples of a step."""
 
     def __init__(
         self,
@@ -103,8 +107,10 @@ class nnUNetTrainerSemiSeg(nnUNetTrainer):
         num_labeled = len(self.do_split()[0])
         training = self.resolved.training
         own = self.method_class.batch_sizes(self.resolved.method, self.batch_size, num_labeled)
-        self.batch_size = training.labeled_batch_size or own.labeled
-        self.unlabeled_batch_size = training.unlabeled_batch_size or own.unlabeled
+        self.batch_sizes = BatchSizes(
+            training.labeled_batch_size or own.labeled, training.unlabeled_batch_size or own.unlabeled
+        )
+        self.batch_size, self.unlabeled_batch_size = self.share_batch(**dataclasses.asdict(self.batch_sizes))
 
     def build_method(self) -> None:
         """Build the method around the network as it is now (pretrained or resumed weights included)."""
@@ -116,6 +122,7 @@ class nnUNetTrainerSemiSeg(nnUNetTrainer):
             ignore_label=self.label_manager.ignore_label,
         )
         self.method = self.method_class(self.resolved.method, setting, self.network).to(self.device)
+        with_common_statistics(self.method, self.device)
         networks = [self.network, *self.method.children()]
         apply_precision(networks, self.method.frozen_modules(), self.device, self.precision)
         self._optimizers = self.method.optimizers(partial(optimizer_like, self.optimizer))
@@ -129,9 +136,9 @@ class nnUNetTrainerSemiSeg(nnUNetTrainer):
             self.enable_deep_supervision,
         )
 
-    def set_deep_supervision_enabled(self, enabled: bool) -> None:
-        """As nnU-Net's, for every part of the deployed network."""
-        set_deep_supervision(unwrapped(self.network), enabled)
+    def networks_of_training(self) -> list[torch.nn.Module]:
+        """The deployed network and all of the method's."""
+        return [self.network, self.method]
 
     def get_dataloaders(self) -> tuple[PairedLoader, Any]:
         """nnU-Net's loaders, the one for training paired with one for unlabeled images."""
@@ -157,27 +164,26 @@ class nnUNetTrainerSemiSeg(nnUNetTrainer):
         resumed, self._companion = self._companion, None
         if resumed is not None:
             self._step = checkpoints.restore_companion(resumed, self.method, self._optimizers)
-        self._unlabeled: UnlabeledData = preprocess_unlabeled(
-            self.plans_manager.dataset_name,
-            self.plans_manager,
-            self.configuration_manager,
-            self.dataset_json,
-            log=self.print_to_log_file,
-        )
+        with rank_zero_first():
+            described = (self.plans_manager, self.configuration_manager, self.dataset_json)
+            self._unlabeled: UnlabeledData = preprocess_unlabeled(
+                self.plans_manager.dataset_name, *described, log=self.print_to_log_file
+            )
         self._write_resolved_config()
         super().on_train_start()
         self._watch = TrainingWatch(self, self.resolved.training.picture_every)
         self.print_to_log_file(
-            f"{self.method_class.key}: {self.batch_size} labeled and {self.unlabeled_batch_size} unlabeled "
-            f"samples a step, {len(self._unlabeled.cases)} unlabeled cases"
+            f"{self.method_class.key}: {self.batch_sizes.labeled} labeled and {self.batch_sizes.unlabeled} "
+            f"unlabeled samples a step, {len(self._unlabeled.cases)} unlabeled cases"
         )
         if resumed is not None:
-            restore_random_state(resumed["random"])
+            restore_random_states(checkpoints.random_states_of(resumed), rank())
 
     def _write_resolved_config(self) -> None:
         """Put the resolved configuration into the plans that go into the model folder."""
         section = self.resolved.section(self.method_class.key)
-        section.update(labeled_batch_size=self.batch_size, unlabeled_batch_size=self.unlabeled_batch_size)
+        sizes = dataclasses.asdict(self.batch_sizes)
+        section.update({f"{kind}_batch_size": samples for kind, samples in sizes.items()})
         self.plans_manager.plans["configurations"][self.configuration_name][SECTION] = section
         self.configuration_manager.configuration[SECTION] = section
         self.logger.update_config({SECTION: section})
@@ -200,7 +206,7 @@ class nnUNetTrainerSemiSeg(nnUNetTrainer):
         """
         batch = batch.to(self.device)
         progress = Progress(self._step, self.num_epochs * self.num_iterations_per_epoch)
-        context = StepContext(self.network, self._supervised_loss, progress)
+        context = StepContext(self.network, partial(planned_loss, self.loss), progress)
         for item in self._optimizers:
             item.set_learning_rate(progress, self.optimizer.param_groups[0]["lr"])
         for optimizer in self._all_optimizers():
@@ -217,20 +223,13 @@ class nnUNetTrainerSemiSeg(nnUNetTrainer):
         every = (self.resolved.training.measure_gradient_every or 0) * self.num_iterations_per_epoch
         return {**values, **measured_gradient(self.method, batch, context, every)}
 
-    def _supervised_loss(self, output: Any, targets: tuple[torch.Tensor, ...]) -> torch.Tensor:
-        """nnU-Net's loss, with deep supervision where there are several outputs."""
-        if isinstance(output, list | tuple):
-            return self.loss(output, list(targets))
-        single: Any = self.loss.loss if isinstance(self.loss, DeepSupervisionWrapper) else self.loss
-        return single(output, targets[0])
-
     def _all_optimizers(self) -> list[torch.optim.Optimizer]:
         return [self.optimizer, *(item.optimizer for item in self._optimizers)]
 
     def on_train_epoch_end(self, train_outputs: list[dict[str, torch.Tensor]]) -> None:
         """Log the epoch's means of total, terms and measures, all learning rates and the memory's peak."""
         self._watch.end_epoch()
-        means = training_log.epoch_means(train_outputs)
+        means = mean_of_ranks(training_log.epoch_means(train_outputs))
         self.logger.log("train_losses", means.pop("loss"), self.current_epoch)
         means[training_log.RATE + "network"] = self.optimizer.param_groups[0]["lr"]
         for item in self._optimizers:
@@ -256,14 +255,17 @@ class nnUNetTrainerSemiSeg(nnUNetTrainer):
         Args:
             filename: Target; replaced in one move.
         """
-        if self.local_rank != 0 or self.disable_checkpointing:
+        if self.disable_checkpointing:
             super().save_checkpoint(filename)
             return
         keep_best_before(self, filename)
+        streams = gather_objects(random_state())
+        if self.local_rank != 0:
+            return
         # nnU-Net owns the content: let it write, and add our key
         checkpoint = checkpoints.written_by(super().save_checkpoint)
         checkpoint[checkpoints.COMPANION_KEY] = checkpoints.companion_state(
-            self.method, self._optimizers, self._step
+            self.method, self._optimizers, self._step, streams
         )
         checkpoints.save_atomically(checkpoint, filename)
         if Path(filename).name in EXPORTED_CHECKPOINTS:

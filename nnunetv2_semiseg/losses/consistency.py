@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import torch
 
+from nnunetv2_semiseg.losses.reduction import counted_mean
+
 
 def consistency_loss(
     student: torch.Tensor, teacher: torch.Tensor, mask: torch.Tensor | None = None
@@ -21,5 +23,4 @@ def consistency_loss(
     difference = (student.float() - teacher.float()) ** 2
     if mask is None:
         return difference.mean()
-    count = mask.sum() * difference.shape[1]
-    return (difference * mask).sum() / count.clamp_min(1)
+    return counted_mean((difference * mask).sum(), mask.sum() * difference.shape[1])

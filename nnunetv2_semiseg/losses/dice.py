@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import torch
 
+from nnunetv2_semiseg.distributed.sums import sums_over_ranks
+
 
 def soft_dice_loss(
     probabilities: torch.Tensor,
@@ -13,6 +15,8 @@ def soft_dice_loss(
     epsilon: float = 1e-10,
 ) -> torch.Tensor:
     """``mean_c 1 - (2 Σ p y + ε) / (Σ p² + Σ y² + ε)``, sums over the batch and all pixels.
+
+    The batch is that of all ranks.
 
     Args:
         probabilities: ``B x C x S``, 0 to 1.
@@ -30,4 +34,6 @@ def soft_dice_loss(
     dims = [0, *range(2, probabilities.ndim)]
     intersection = (weight * probabilities * target_one_hot).sum(dims)
     sizes = (weight * probabilities**2).sum(dims) + (weight * target_one_hot**2).sum(dims)
+    # a quotient of sums: the mean of the ranks' quotients would be that of smaller batches
+    intersection, sizes = sums_over_ranks(intersection, sizes)
     return (1 - (2 * intersection + epsilon) / (sizes + epsilon)).mean()

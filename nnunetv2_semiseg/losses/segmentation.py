@@ -9,6 +9,7 @@ import torch
 from torch.nn import functional as F
 
 from nnunetv2_semiseg.losses.dice import soft_dice_loss
+from nnunetv2_semiseg.losses.reduction import counted_mean
 
 
 def one_hot(labels: torch.Tensor, num_classes: int, dtype: torch.dtype) -> torch.Tensor:
@@ -31,7 +32,7 @@ def seg_loss(logits: torch.Tensor, labels: torch.Tensor, annotated: torch.Tensor
         A scalar; the cross entropy is the mean over the annotated pixels, 0 where there are none.
     """
     logits, mask = logits.float(), annotated.float()
-    cross_entropy = (F.cross_entropy(logits, labels, reduction="none") * mask).sum() / mask.sum().clamp_min(1)
+    cross_entropy = counted_mean((F.cross_entropy(logits, labels, reduction="none") * mask).sum(), mask.sum())
     target = one_hot(labels, logits.shape[1], torch.float32)
     return cross_entropy + soft_dice_loss(logits.softmax(1), target, mask[:, None])
 

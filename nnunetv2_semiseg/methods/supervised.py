@@ -23,6 +23,9 @@ class nnUNetTrainerSupervised(SafeTrainer):
     learns as nnU-Net does.
     """
 
+    batch_size: int
+    """This rank's samples of a step."""
+
     def __init__(
         self,
         plans: dict[str, Any],
@@ -64,7 +67,8 @@ class nnUNetTrainerSupervised(SafeTrainer):
         Returns:
             The loss.
         """
-        if self.precision == "nnunet":
+        # nnU-Net's own step leaves the mean of the ranks' gradients to DistributedDataParallel
+        if self.precision == "nnunet" and not self.is_ddp:
             return cast("dict[str, Any]", super().train_step(batch))
         images, target = batch["data"].to(self.device, non_blocking=True), batch["target"]
         if isinstance(target, list):
@@ -79,4 +83,4 @@ class nnUNetTrainerSupervised(SafeTrainer):
 
     def _set_batch_size_and_oversample(self) -> None:
         super()._set_batch_size_and_oversample()
-        self.batch_size: int = self.labeled_batch_size or self.batch_size
+        (self.batch_size,) = self.share_batch(labeled=self.labeled_batch_size or self.batch_size)

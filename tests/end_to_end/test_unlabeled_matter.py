@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ import pytest
 import torch
 from PIL import Image
 
+from nnunetv2_semiseg.losses.planned import planned_loss
 from nnunetv2_semiseg.methods.base import StepContext
 from nnunetv2_semiseg.schedules import Progress
 
@@ -62,7 +64,7 @@ def test_every_unsupervised_term_has_a_gradient(
     students = {"deployed": trainer.network, "foundation": trainer.method.foundation}
     batch = next(trainer.dataloader_train)
     # past the steps in which the two students agree on nothing yet
-    context = StepContext(trainer.network, trainer._supervised_loss, Progress(STEPS, STEPS))
+    context = StepContext(trainer.network, partial(planned_loss, trainer.loss), Progress(STEPS, STEPS))
     terms = trainer.method.losses(batch, context).terms
     names = [name for name, term in terms.items() if not term.supervised]
     assert sorted(names) == ["consensus", "divergence", "unsupervised", "unsupervised_foundation"]

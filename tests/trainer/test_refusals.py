@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-import torch
 
 if TYPE_CHECKING:
     from tests.phantom_workspace import Workspace
@@ -47,11 +46,6 @@ def test_second_stage_of_a_cascade(workspace: Workspace) -> None:
 def test_patches_of_the_wrong_dimension(workspace: Workspace) -> None:
     change_configuration(workspace, patch_size=[16, 32, 32])
     refused(workspace, r"synfoc works on 2D patches and .* has 3D ones: train in the 2d configuration")
-
-
-def test_several_gpus(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(torch.distributed, "is_initialized", lambda: True)
-    refused(workspace, r"several GPUs is not supported .*leave -num_gpus away")
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import dataclasses
 import json
 import math
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from nnunetv2_semiseg import training_log
 from nnunetv2_semiseg.batch import SemiSegBatch
 from nnunetv2_semiseg.config import TrainingConfig
 from nnunetv2_semiseg.grids import nearest_map
+from nnunetv2_semiseg.losses.planned import planned_loss
 from nnunetv2_semiseg.methods import synfoc
 from nnunetv2_semiseg.methods.base import StepContext
 from nnunetv2_semiseg.methods.resolve import resolve_config
@@ -230,7 +232,7 @@ def test_ignored_pixels_are_trained_by_nothing(workspace: Workspace, monkeypatch
     ignored = torch.zeros(32, 32, dtype=torch.bool)
     ignored[:, 16:] = True
     batch = with_ignored(next(trainer.dataloader_train), ignored, ignore)
-    context = StepContext(trainer.network, trainer._supervised_loss, Progress(1, 4))
+    context = StepContext(trainer.network, partial(planned_loss, trainer.loss), Progress(1, 4))
 
     grid_size = trainer.method.foundation.grid_size
     grid_ignored = nearest_map(ignored[None], grid_size)[0]
@@ -263,6 +265,6 @@ def test_one_output_has_the_loss_without_deep_supervision(workspace: Workspace) 
         trainer.label_manager.num_segmentation_heads,
         *batch.labeled_images.shape[2:],
     )
-    single = trainer._supervised_loss(logits, batch.labeled_targets)
+    single = planned_loss(trainer.loss, logits, batch.labeled_targets)
     assert single == trainer.loss.loss(logits, batch.labeled_targets[0])
     trainer.dataloader_train.finish()
