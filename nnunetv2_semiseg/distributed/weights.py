@@ -7,6 +7,7 @@ from collections.abc import Iterable
 import torch
 from torch import distributed as dist
 from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from nnunetv2_semiseg.distributed.ranks import world_size
 
@@ -39,6 +40,7 @@ def with_common_statistics(network: nn.Module, device: torch.device) -> nn.Modul
         network: Changed in place where it can be.
         device: Of the training.
     """
-    if world_size() == 1 or device.type != "cuda":
+    has_any = any(isinstance(part, _BatchNorm) for part in network.modules())
+    if world_size() == 1 or device.type != "cuda" or not has_any:
         return network
     return nn.SyncBatchNorm.convert_sync_batchnorm(network)
