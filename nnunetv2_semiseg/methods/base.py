@@ -1,7 +1,8 @@
 """What a semi-supervised method is to the trainer.
 
 A method computes named loss terms from a batch and owns every network but the deployed one. It knows no
-files, devices, gradient scalers, ranks or nnU-Net hooks; those are the trainer's.
+files, devices, gradient scalers, ranks or nnU-Net hooks; those are the trainer's. Its batch is the part of
+one GPU: losses that are quotients of sums over the batch take these over all GPUs, see `distributed.sums`.
 """
 
 from __future__ import annotations
