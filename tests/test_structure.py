@@ -10,6 +10,7 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "nnunetv2_semiseg"
 
 FORBIDDEN = {
+    "distributed": ("networks", "losses", "methods", "data", "trainer", "export", "checkpoint", "commands"),
     "losses": ("networks", "methods", "data", "trainer", "export", "checkpoint", "commands"),
     "networks": ("losses", "methods", "data", "trainer", "export", "checkpoint", "commands"),
     "data": ("methods", "networks", "losses", "trainer", "export", "checkpoint", "commands"),

@@ -91,7 +91,8 @@ class StepLosses:
     Attributes:
         terms: Losses by name.
         measures: Scalars worth watching that train nothing, by name.
-        panels: Makes what the step shows of its unlabeled samples beside both views; called in few steps.
+        panels: Makes what the step shows of its unlabeled samples beside both views; called in few steps,
+            and on the first GPU alone.
     """
 
     terms: Mapping[str, LossTerm]

@@ -16,11 +16,12 @@ from torch import nn
 from nnunetv2_semiseg.batch import SemiSegBatch
 from nnunetv2_semiseg.data.task_sampling import TaskSampling
 from nnunetv2_semiseg.distributed import sums
-from nnunetv2_semiseg.distributed.ranks import rank, world_size
+from nnunetv2_semiseg.distributed.ranks import mean_of_ranks, rank, world_size
 from nnunetv2_semiseg.losses import dice, reduction
 from nnunetv2_semiseg.methods import fixmatch, synfoc, versemi
 from nnunetv2_semiseg.methods.discovery import discovered_trainers
 from nnunetv2_semiseg.mixing import draw_cubes, draw_cutmix_boxes
+from nnunetv2_semiseg.networks.ema import keep_in_evaluation
 
 SAMPLES, SIZE, STEPS = 4, 32, 4
 CONFIGURATION = "2d_ranks"
@@ -36,8 +37,10 @@ def configure_steps(workspace: Workspace) -> None:
         iterations_per_epoch=STEPS,
         labeled_batch_size=SAMPLES,
         unlabeled_batch_size=SAMPLES,
+        measure_gradient_every=1,
         synfoc=LOW,
         fixmatch=LOW,
+        knowsam={"mixing_start": 0.5},
         # Adam would make a step of full size of a gradient that is nothing but rounding
         versemi={"network_optimizer": "nnunet"},
         uamt={"noise": 0.0, "passes": 1, "weight": 10.0},
@@ -50,7 +53,7 @@ def make_trainer(workspace: Workspace, name: str, configuration: str = CONFIGURA
 
 
 def few_steps(root: Path, names: list[str], gathered: bool = True) -> dict[str, dict[str, torch.Tensor]]:
-    """Weights of all networks after some steps, by trainer.
+    """Weights of all networks after some steps, and what is logged of these, by trainer.
 
     Args:
         root: Of the workspace.
@@ -62,7 +65,7 @@ def few_steps(root: Path, names: list[str], gathered: bool = True) -> dict[str, 
         if not gathered:
             for module in (sums, dice, reduction):
                 monkeypatch.setattr(module, "sums_over_ranks", lambda *values: values)
-        return {name: _weights_after_steps(make_trainer(Workspace(root), name)) for name in names}
+        return {name: _results_of_steps(make_trainer(Workspace(root), name)) for name in names}
 
 
 def draw_alike(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -90,15 +93,21 @@ class _Shared:
         return drawn[rank() * count :][:count]
 
 
-def _weights_after_steps(trainer: Any) -> dict[str, torch.Tensor]:
+def _results_of_steps(trainer: Any) -> dict[str, torch.Tensor]:
     trainer.on_train_start()
     trainer.on_train_epoch_start()
+    for part in trainer.network.modules():
+        if isinstance(part, nn.BatchNorm2d):
+            keep_in_evaluation(part)  # torch has batch norms over all ranks for GPUs alone
+    logged: dict[str, float] = {}
     for step in range(STEPS):
         batch = own_part(make_batch(step))
         plain = {"data": batch.labeled_images, "target": list(batch.labeled_targets)}
-        trainer.train_step(batch if hasattr(trainer, "method") else plain)
+        values = trainer.train_step(batch if hasattr(trainer, "method") else plain)
+        logged |= {f"step {step}, {key}": float(value) for key, value in values.items()}
     networks = nn.ModuleList(trainer.networks_of_training())
-    return copy.deepcopy(dict(networks.state_dict()))
+    means = {key: torch.tensor(value) for key, value in mean_of_ranks(logged).items()}
+    return {**copy.deepcopy(networks.state_dict()), **means}
 
 
 def make_batch(seed: int) -> SemiSegBatch:

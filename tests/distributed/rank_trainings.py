@@ -15,10 +15,9 @@ import torch
 from nnunetv2.run import run_training
 from phantom_workspace import DATASET_ID, Workspace
 from threads import use_threads
-from torch import distributed as dist
 from torch import nn
 
-from nnunetv2_semiseg.distributed.ranks import rank, world_size
+from nnunetv2_semiseg.distributed.ranks import rank, wait_for_all, world_size
 
 WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_TRUNC
 
@@ -58,7 +57,7 @@ def train_here(trainer: str, *, resume: bool = False, stop_before: int | None = 
         try:
             run_training.run_ddp(rank(), *place, False, resume, False, None, False, False, world_size())
         except Stopped:
-            dist.barrier()
+            wait_for_all()
     return trainers[0]
 
 
@@ -124,14 +123,19 @@ def _logged(trainer: Any) -> dict[str, Any]:
 
 
 def train_and_resume(roots: dict[str, Path], name: str) -> dict[str, Any]:
-    """Weights of a training that was stopped and continued, and of one that was not."""
+    """Weights of trainings that were stopped and continued, and of one that was not.
+
+    Args:
+        roots: Workspaces, by what happens there.
+        name: Class name of the trainer.
+    """
     with pytest.MonkeyPatch.context() as monkeypatch:
         results = {}
         for kind, root in roots.items():
             for variable, value in Workspace(root).environment().items():
                 monkeypatch.setenv(variable, value)
-            if kind != "never stopped":
+            if kind in ("continued", "left to one process"):
                 train_here(name, stop_before=1)
             if kind != "left to one process":
-                results[kind] = weights_of(train_here(name, resume=kind == "continued"))
+                results[kind] = weights_of(train_here(name, resume=kind != "never stopped"))
     return results
