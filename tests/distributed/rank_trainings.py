@@ -15,9 +15,10 @@ import torch
 from nnunetv2.run import run_training
 from phantom_workspace import DATASET_ID, Workspace
 from threads import use_threads
+from torch import distributed as dist
 from torch import nn
 
-from nnunetv2_semiseg.distributed.ranks import rank, wait_for_all, world_size
+from nnunetv2_semiseg.distributed.ranks import rank, world_size
 
 WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_TRUNC
 
@@ -57,7 +58,7 @@ def train_here(trainer: str, *, resume: bool = False, stop_before: int | None = 
         try:
             run_training.run_ddp(rank(), *place, False, resume, False, None, False, False, world_size())
         except Stopped:
-            wait_for_all()
+            dist.barrier()
     return trainers[0]
 
 
@@ -123,19 +124,14 @@ def _logged(trainer: Any) -> dict[str, Any]:
 
 
 def train_and_resume(roots: dict[str, Path], name: str) -> dict[str, Any]:
-    """Weights of trainings that were stopped and continued, and of one that was not.
-
-    Args:
-        roots: Workspaces, by what happens there.
-        name: Class name of the trainer.
-    """
+    """Weights of a training that was stopped and continued, and of one that was not."""
     with pytest.MonkeyPatch.context() as monkeypatch:
         results = {}
         for kind, root in roots.items():
             for variable, value in Workspace(root).environment().items():
                 monkeypatch.setenv(variable, value)
-            if kind in ("continued", "left to one process"):
+            if kind != "never stopped":
                 train_here(name, stop_before=1)
             if kind != "left to one process":
-                results[kind] = weights_of(train_here(name, resume=kind != "never stopped"))
+                results[kind] = weights_of(train_here(name, resume=kind == "continued"))
     return results
