@@ -107,6 +107,8 @@ def parser_of(program: str) -> argparse.ArgumentParser:
         for name in ("parse_args", "parse_known_args"):
             monkeypatch.setattr(argparse.ArgumentParser, name, capture)
         monkeypatch.setattr(sys, "argv", [program])
+        # as Python does for a script, which may have neighbours
+        monkeypatch.syspath_prepend(str((ROOT / program).parent))
         with pytest.raises(CapturedError) as caught:
             entry_point(program)()
     parser: argparse.ArgumentParser = caught.value.args[0]
