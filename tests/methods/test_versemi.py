@@ -250,7 +250,8 @@ def test_a_batch_without_tasks_is_refused() -> None:
 
 def test_a_patch_without_room_for_a_cube_is_refused() -> None:
     setting = Setting(num_classes=2, in_channels=1, patch_size=(32, 1), new_network=nn.Identity)
-    with pytest.raises(ValueError, match=r"set the lower number of versemi.cube_range above 0.5, or plan a larger patch"):
+    message = r"set the lower number of versemi\.cube_range above 0\.5, or plan a larger patch"
+    with pytest.raises(ValueError, match=message):
         VerSemi(VerSemiConfig(), setting, nn.Identity())
 
 
