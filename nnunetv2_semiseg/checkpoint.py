@@ -41,12 +41,22 @@ def atomic_file(path: str | Path) -> Iterator[IO[bytes]]:
     Args:
         path: Target; an existing file is replaced when the block ends without an exception.
     """
+    with atomic_path(path) as temporary, temporary.open("wb") as file:
+        yield file
+        file.flush()
+        os.fsync(file.fileno())
+
+
+@contextmanager
+def atomic_path(path: str | Path) -> Iterator[Path]:
+    """As `atomic_file`, for functions that take a path: yields a temporary one beside the target.
+
+    Args:
+        path: Target; an existing file is replaced when the block ends without an exception.
+    """
     temporary = Path(f"{path}.tmp")
     try:
-        with temporary.open("wb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
+        yield temporary
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)  # of an exception, such as a full disk

@@ -139,10 +139,16 @@ def paste(source: torch.Tensor, target: torch.Tensor, region: torch.Tensor) -> t
 
 
 def partners(labeled: torch.Tensor, count: int) -> torch.Tensor:
-    """Labeled samples repeated or cut so that each of ``count`` unlabeled samples has one."""
-    if labeled.shape[0] == count:
+    """One labeled sample for each of ``count`` unlabeled ones.
+
+    Fewer are repeated. Of more, every second or third is taken: nnU-Net's loader centers the last third of a
+    batch on foreground, which the first ones alone would never bring into an unlabeled image.
+    """
+    available = labeled.shape[0]
+    if available == count:
         return labeled
-    return labeled[torch.arange(count, device=labeled.device) % labeled.shape[0]]
+    chosen = torch.arange(count, device=labeled.device)
+    return labeled[chosen % available if available < count else chosen * available // count]
 
 
 def exchange(labeled: torch.Tensor, unlabeled: torch.Tensor, regions: torch.Tensor) -> torch.Tensor:

@@ -82,11 +82,20 @@ def test_paste_takes_the_source_inside() -> None:
     assert target.sum() == 0
 
 
-def test_partners_repeat_and_cut() -> None:
+def test_partners_repeat_and_choose() -> None:
     labeled = torch.arange(3)[:, None]
     assert partners(labeled, 5).flatten().tolist() == [0, 1, 2, 0, 1]
     assert partners(labeled, 2).flatten().tolist() == [0, 1]
     assert partners(labeled, 3) is labeled
+
+
+@pytest.mark.parametrize("count", [2, 3, 4, 6])
+def test_partners_leave_foreground_patches_in(count: int) -> None:
+    """nnU-Net's loader centers the last third of a batch on foreground."""
+    chosen = partners(torch.arange(12), count).tolist()
+    assert len(set(chosen)) == count
+    assert sum(sample >= 8 for sample in chosen) == pytest.approx(count / 3, abs=1)
+    assert count < 3 or max(chosen) >= 8
 
 
 @pytest.mark.parametrize("rule", ["most", "least"])

@@ -16,9 +16,11 @@ from typing import Any
 import numpy as np
 from nnunetv2.evaluation.evaluate_predictions import compute_metrics, save_summary_json
 from nnunetv2.imageio.base_reader_writer import BaseReaderWriter
-from nnunetv2.imageio.reader_writer_registry import determine_reader_writer_from_dataset_json
 from nnunetv2.utilities.json_export import recursive_fix_for_json_export
+from tqdm import tqdm
 
+from nnunetv2_semiseg.checkpoint import atomic_path
+from nnunetv2_semiseg.evaluation.reading import label_reader
 from nnunetv2_semiseg.tasks import TaskTable
 
 METRICS = ("Dice", "IoU", "FP", "TP", "FN", "TN", "n_pred", "n_ref")
@@ -43,14 +45,18 @@ def evaluate_by_task(
 
     Raises:
         FileNotFoundError: There are no predictions, or one has no truth.
-        ValueError: A case has no task, or a prediction has another size than its truth.
+        ValueError: A case has no task, a label map cannot be read, or its size is not that of its truth.
     """
     ending = dataset_json["file_ending"]
     files = sorted(predictions.glob(f"[!.]*{ending}"))
     if not files:
         raise FileNotFoundError(f"{predictions} has no label maps ending with {ending}")
-    reader = determine_reader_writer_from_dataset_json(dataset_json, str(files[0]), verbose=False)()
-    cases = [_evaluate_case(file, reference / file.name, table, ending, reader) for file in files]
+    own_labels = {file: _own_labels(file, reference / file.name, table, ending) for file in files}
+    reader = label_reader(dataset_json, files[0])
+    cases = [
+        _evaluate_case(file, reference / file.name, own, table, reader)
+        for file, own in tqdm(own_labels.items(), desc="scoring", unit="case")
+    ]
     mean = {task.label: _means([case["metrics"][task.label] for case in cases]) for task in table.tasks}
     result = {"metric_per_case": cases, "mean": mean, "foreground_mean": _means(list(mean.values()))}
     recursive_fix_for_json_export(result)
@@ -59,7 +65,8 @@ def evaluate_by_task(
 
 def write_summary(summary: Mapping[str, Any], file: Path) -> None:
     """Write what `evaluate_by_task` gave as nnU-Net writes its own."""
-    save_summary_json(dict(summary), str(file))
+    with atomic_path(file) as temporary:
+        save_summary_json(dict(summary), str(temporary))
 
 
 def limited_summary(summary: Mapping[str, Any], labels: Mapping[int, int]) -> dict[str, Any]:
@@ -91,19 +98,25 @@ def dice_lines(summary: Mapping[str, Any], table: TaskTable) -> list[str]:
     return [*lines, f"mean of the tasks: Dice {summary['foreground_mean']['Dice']:.4f}"]
 
 
-def _evaluate_case(
-    file: Path, truth: Path, table: TaskTable, ending: str, reader: BaseReaderWriter
-) -> dict[str, Any]:
-    """One entry of ``metric_per_case``."""
+def _own_labels(file: Path, truth: Path, table: TaskTable, ending: str) -> list[int]:
+    """Labels of the tasks that a case counts for; what it lacks is said before anything is measured."""
     own = [task.label for task in table.of_case(file.name.removesuffix(ending))]
     if not truth.is_file():
         raise FileNotFoundError(
             f"{truth} does not exist, but {file} does: name the folder with its true labels"
         )
+    return own
+
+
+def _evaluate_case(
+    file: Path, truth: Path, own: list[int], table: TaskTable, reader: BaseReaderWriter
+) -> dict[str, Any]:
+    """One entry of ``metric_per_case``."""
     try:
         result = compute_metrics(str(truth), str(file), reader, own)
-    except ValueError as error:  # numpy's, of arrays that cannot be compared
-        raise ValueError(f"{file} cannot be compared with {truth}: {error}") from None
+    except Exception as error:  # readers raise whatever their libraries do, numpy where sizes differ
+        reason = str(error).strip().splitlines()[-1:]
+        raise ValueError(f"{file} cannot be compared with {truth}: {''.join(reason)}") from None
     metrics: Metrics = {task.label: dict.fromkeys(METRICS, math.nan) for task in table.tasks}
     return {**result, "metrics": metrics | result["metrics"]}
 

@@ -40,7 +40,7 @@ ALL_PARTS = frozenset({A, B, FUSION})
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
 class KnowSAMConfig:
-    """Hyper-parameters of KnowSAM; the defaults are the paper's."""
+    """Hyper-parameters of KnowSAM; the defaults are the paper's, but for the networks' optimizer."""
 
     skd: DistillationConfig = Field(default_factory=DistillationConfig)
     entropy_weight: float = Field(default=0.9, ge=0, description="of each subnet's entropy")

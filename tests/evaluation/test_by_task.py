@@ -108,6 +108,22 @@ def test_what_cannot_be_scored(tmp_path: Path, table: TaskTable) -> None:
         evaluate_by_task(write(tmp_path / "predicted", PREDICTED), tmp_path / "empty", table, CONTENT)
     with pytest.raises(ValueError, match="cannot be compared"):
         evaluate_by_task(write(tmp_path / "small", {"a": [1, 2]}), truth, table, CONTENT)
+    damaged = write(tmp_path / "damaged", {"a": PREDICTED["a"]})
+    (damaged / "b.nii.gz").write_bytes(b"no image")
+    with pytest.raises(ValueError, match=r"b\.nii\.gz cannot be compared"):
+        evaluate_by_task(damaged, truth, table, CONTENT)
+
+
+def test_what_a_case_lacks_is_said_before_any_is_measured(
+    folders: tuple[Path, Path], table: TaskTable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def measure(*arguments: object) -> None:
+        raise AssertionError("a case was measured")
+
+    monkeypatch.setattr("nnunetv2_semiseg.evaluation.by_task.compute_metrics", measure)
+    (folders[1] / "c.nii.gz").unlink()
+    with pytest.raises(FileNotFoundError, match=r"c\.nii\.gz does not exist"):
+        evaluate_by_task(*folders, table, CONTENT)
 
 
 def test_the_command(
