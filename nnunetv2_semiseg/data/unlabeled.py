@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,8 @@ from nnunetv2.paths import nnUNet_preprocessed, nnUNet_raw
 
 from nnunetv2_semiseg.data.unlabeled_case import CaseTask, preprocess_case
 from nnunetv2_semiseg.data.unlabeled_images import FOLDER, find_unlabeled_cases, naming
-from nnunetv2_semiseg.data.unlabeled_store import Sources, UnlabeledStore, plan_fields, sources_of
+from nnunetv2_semiseg.data.unlabeled_sources import Sources, recognised_sources, with_digests
+from nnunetv2_semiseg.data.unlabeled_store import UnlabeledStore, plan_fields
 from nnunetv2_semiseg.processes import results_of_workers
 
 Log = Callable[[str], None]
@@ -79,31 +80,45 @@ def preprocess_unlabeled(
         return _already_preprocessed(store, fields, dataset_name, log)
 
     images = find_unlabeled_cases(raw_dataset, dataset_json, log)
-    wanted = {case: sources_of(files) for case, files in images.items()}
 
     def task(case: str, output: Path) -> CaseTask:
         return CaseTask(case, tuple(images[case]), output, plans_manager, configuration_manager, dataset_json)
 
     # looked at without the lock first: the folder may be read-only where there is nothing to do
+    wanted = recognised_sources(images, store.manifest.cases)
     if store.is_current(fields, wanted):
-        log(f"unlabeled images: all {len(wanted)} cases are up to date in {store.folder}")
+        _note_times(store, fields, wanted)
+        log(f"unlabeled images: all {len(images)} cases are up to date in {store.folder}")
     else:
         with _locked(store.lock_file, log):
-            problems = _update(store, fields, wanted, task, num_processes or default_num_processes, log)
+            problems = _update(store, fields, images, task, num_processes or default_num_processes, log)
         _refuse(problems, raw_dataset / FOLDER)
-    return UnlabeledData(store.folder, tuple(wanted))
+    return UnlabeledData(store.folder, tuple(images))
+
+
+def _note_times(store: UnlabeledStore, fields: Mapping[str, Any], wanted: Mapping[str, Sources]) -> None:
+    """Keep the times of images that were copied, so that they need not be read at every start."""
+    if store.manifest.cases == wanted:
+        return
+    # a read-only folder, or another process at work: they are read again next time
+    with contextlib.suppress(OSError), FileLock(store.lock_file, timeout=0):
+        store.reload()
+        if store.is_current(fields, wanted):
+            store.manifest.cases = dict(wanted)
+            store.save()
 
 
 def _update(
     store: UnlabeledStore,
     fields: dict[str, Any],
-    wanted: Mapping[str, Sources],
+    images: Mapping[str, Sequence[Path]],
     task: Callable[[str, Path], CaseTask],
     num_processes: int,
     log: Log,
 ) -> dict[str, str]:
     """Do what is to be done; what is wrong with the cases that could not be, by name."""
     store.reload()  # another process may have done the work while this one waited for the lock
+    wanted = recognised_sources(images, store.manifest.cases)
     current = store.up_to_date(fields, wanted)
     missing = [case for case in wanted if case not in current]
     _announce(store, fields, wanted, current, log)
@@ -113,10 +128,11 @@ def _update(
     tasks = [task(case, output) for case in missing]
     try:
         for index, problem in results_of_workers(preprocess_case, tasks, num_processes, TITLE, KILLED):
+            case = missing[index]
             if problem is None:
-                store.adopt(missing[index], output, wanted[missing[index]])
+                store.adopt(case, output, with_digests(wanted[case], images[case]))
             else:
-                problems[missing[index]] = problem
+                problems[case] = problem
     finally:
         store.save()
         store.clean()

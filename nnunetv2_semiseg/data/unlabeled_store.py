@@ -16,25 +16,18 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from nnunetv2_semiseg.data.unlabeled_sources import Sources, same_content
 
 SUFFIXES = ("_seg.b2nd", ".pkl", ".b2nd")
 """Files of a case. The image is last: cases are discovered by it, so it must appear after the rest."""
 
 SECONDS_BETWEEN_SAVES = 1.0
 """With many small images writing the manifest after each one would take longer than the images."""
-
-Sources = list[dict[str, Any]]
-"""The input files of a case: name, size in bytes and modification time in nanoseconds."""
-
-
-def sources_of(files: Iterable[Path]) -> Sources:
-    """What tells whether the input files of a case have changed."""
-    stats = [(file, file.stat()) for file in files]
-    return [{"file": file.name, "size": st.st_size, "mtime_ns": st.st_mtime_ns} for file, st in stats]
 
 
 def plan_fields(plans_manager: Any, configuration_manager: Any) -> dict[str, Any]:
@@ -127,7 +120,8 @@ class UnlabeledStore:
         """Those of the ``wanted`` cases that need not be preprocessed again."""
         if self.manifest.changed_fields(fields):
             return set()
-        return {case for case in self.complete_cases() if self.manifest.cases[case] == wanted.get(case)}
+        recorded = self.manifest.cases
+        return {c for c in self.complete_cases() if c in wanted and same_content(wanted[c], recorded[c])}
 
     def is_current(self, fields: Mapping[str, Any], wanted: Mapping[str, Sources]) -> bool:
         """Whether the folder holds exactly the ``wanted`` cases, all up to date."""

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import os
 import shutil
 
 import numpy as np
 import pytest
 from nnunetv2.training.dataloading.nnunet_dataset import infer_dataset_class, nnUNetDatasetBlosc2
+from skimage import io
 from threads import use_threads
 from unlabeled_fixtures import IGNORE, RGB, UNLABELED, VOLUME, make_dataset
 
@@ -73,6 +76,37 @@ def test_only_a_changed_image_is_redone(dataset):
     changed = {name for name in NAMES if before[name] != after[name]}
     assert changed == {"u2.b2nd", "u2_seg.b2nd", "u2.pkl"}
     assert "1 cases preprocessed, 2 were up to date" in dataset.log[-1]
+
+
+def test_a_copy_with_other_times_touches_no_case(dataset):
+    dataset.preprocess()
+    before = dataset.modified()
+    copied = dataset.raw / "imagesUn" / "u2_0000.png"
+    os.utime(copied, ns=(0, 0))
+    dataset.preprocess()
+    assert "all 3 cases are up to date" in dataset.log[-1]
+    after = dataset.modified()
+    assert {name for name in after if after[name] != before[name]} == {dataset.manifest_file.name}
+    # read once: the new times are noted
+    copied.write_bytes(bytes(copied.stat().st_size))
+    os.utime(copied, ns=(0, 0))
+    dataset.preprocess()
+    assert dataset.modified() == after
+
+
+def test_other_content_of_the_same_size_and_an_old_record(dataset):
+    dataset.preprocess()
+    image = dataset.raw / "imagesUn" / "u2_0000.png"
+    content = dataset.manifest()
+    del content["cases"]["u1"][0]["sha256"]
+    dataset.manifest_file.write_text(json.dumps(content))
+    os.utime(dataset.raw / "imagesUn" / "u1_0000.png", ns=(0, 0))  # without digest, times decide
+    pixels = io.imread(image)
+    io.imsave(image, 255 - pixels)
+    with image.open("ab") as file:  # what follows the image is ignored
+        file.write(bytes(content["cases"]["u2"][0]["size"] - image.stat().st_size))
+    dataset.preprocess()
+    assert "2 cases preprocessed, 1 were up to date" in dataset.log[-1]
 
 
 def test_new_images_are_added_and_gone_ones_removed(dataset):
