@@ -10,7 +10,7 @@ from nnunetv2_semiseg.comparing.facts import ALL
 from nnunetv2_semiseg.comparing.files import read_json
 from nnunetv2_semiseg.data.raw_reading import image_names, images_by_case
 from nnunetv2_semiseg.data.unlabeled_images import FOLDER
-from nnunetv2_semiseg.evaluation.domains import domain_of
+from nnunetv2_semiseg.evaluation.domains import domains_of
 from nnunetv2_semiseg.evaluation.label_files import label_files
 from nnunetv2_semiseg.tasks import is_merged
 
@@ -56,8 +56,7 @@ def held_out_images(raw: Path, dataset_json: Mapping[str, Any]) -> dict[str, tup
             f"test case '{case}' is in {raw / has} and not in {raw / lacks}: add it there, or remove it"
         )
     _refuse_seen_cases(raw, ending, images)
-    for case in images:
-        domain_of(case, dataset_json)  # what the report refuses, it refuses before the trainings
+    domains_of(images, dataset_json)  # what the report refuses, it refuses before the trainings
     return images
 
 

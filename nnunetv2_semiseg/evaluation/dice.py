@@ -16,7 +16,7 @@ from nnunetv2_semiseg.evaluation.classes import (
     ignore_value,
     predictable_values,
 )
-from nnunetv2_semiseg.evaluation.domains import domain_of
+from nnunetv2_semiseg.evaluation.domains import domains_of
 from nnunetv2_semiseg.evaluation.label_files import label_files
 from nnunetv2_semiseg.evaluation.reading import label_reader, read_pair
 
@@ -86,6 +86,7 @@ def case_dice(predictions: Path, truth: Path, dataset_json: Mapping[str, Any]) -
     reader = label_reader(dataset_json, next(iter(files.values())))
     classes, labels = _plain_classes(dataset_json["labels"]), dataset_json["labels"]
     ignore, predictable = ignore_value(labels), predictable_values(labels)
+    domains = domains_of(files, dataset_json)
     results = []
     for case, file in files.items():
         prediction = predictions / file.name
@@ -97,7 +98,7 @@ def case_dice(predictions: Path, truth: Path, dataset_json: Mapping[str, Any]) -
             entry.values[0]: measures.dice(entry.mask(predicted) & counted, entry.mask(true) & counted)
             for entry in classes
         }
-        results.append(CaseDice(case, domain_of(case, dataset_json), dice))
+        results.append(CaseDice(case, domains[case], dice))
     return results
 
 

@@ -16,7 +16,7 @@ from nnunetv2_semiseg.evaluation.classes import (
     ignore_value,
     predictable_values,
 )
-from nnunetv2_semiseg.evaluation.domains import domain_of
+from nnunetv2_semiseg.evaluation.domains import domains_of
 from nnunetv2_semiseg.evaluation.label_files import CaseFiles
 from nnunetv2_semiseg.evaluation.reading import label_reader, read_pair
 from nnunetv2_semiseg.evaluation.scores import Score, score_case
@@ -95,9 +95,8 @@ def measure_cases(
         ignore=ignore_value(labels),
         reader=label_reader(dataset_json, cases[0].reference),
     )
-    tasks = [
-        dataclasses.replace(task, files=files, domain=domain_of(files.case, dataset_json)) for files in cases
-    ]
+    domains = domains_of((files.case for files in cases), dataset_json)
+    tasks = [dataclasses.replace(task, files=files, domain=domains[files.case]) for files in cases]
     results = [result for _, result in sorted(_run(tasks, num_processes))]
     units = {unit for _, unit in results}
     if len(units) > 1:

@@ -117,7 +117,7 @@ def test_other_size_is_refused_even_where_numpy_would_broadcast(tmp_path: Path) 
 
 
 def test_case_without_domain_is_refused(tmp_path: Path) -> None:
-    truth = write(tmp_path / "truth", C_1=[[1]])
+    truth = write(tmp_path / "truth", A_1=[[1]], C_1=[[1]])
 
     with pytest.raises(ValueError, match="'C_1' has no domain"):
         per_domain_dice(truth, truth, DATASET)

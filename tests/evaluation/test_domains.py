@@ -6,20 +6,25 @@ from typing import Any
 
 import pytest
 
-from nnunetv2_semiseg.evaluation.domains import ALL, domain_of
+from nnunetv2_semiseg.evaluation.domains import ALL, domains_of
 
 
-def test_domain() -> None:
-    assert domain_of("a", {"domains": {"a": "RUNMC"}}) == "RUNMC"
-    assert domain_of("a", {}) == ALL
+def test_domains() -> None:
+    assert domains_of(["a", "b"], {"domains": {"b": "BMC", "a": "RUNMC"}}) == {"a": "RUNMC", "b": "BMC"}
 
 
-def test_case_without_domain() -> None:
+def test_without_domains() -> None:
+    assert domains_of(["a"], {}) == {"a": ALL}
+    # as add_unlabeled --domain leaves it: the domains of unlabeled images alone
+    assert domains_of(["a", "b"], {"domains": {"un": "RUNMC"}}) == {"a": ALL, "b": ALL}
+
+
+def test_a_case_without_domain_where_others_have_one() -> None:
     with pytest.raises(ValueError, match="'a' has no domain: add it"):
-        domain_of("a", {"domains": {"b": "RUNMC"}})
+        domains_of(["a", "b"], {"domains": {"b": "RUNMC"}})
 
 
 @pytest.mark.parametrize("domain", [None, "", 3, ["RUNMC"]])
 def test_domain_that_is_no_name(domain: Any) -> None:
     with pytest.raises(ValueError, match="give it a name"):
-        domain_of("a", {"domains": {"a": domain}})
+        domains_of(["a"], {"domains": {"a": domain}})

@@ -99,7 +99,7 @@ def test_only_common_cases(tmp_path: Path) -> None:
 
 
 def test_a_case_without_domain(tmp_path: Path) -> None:
-    true, one = (write_png(tmp_path / name, C_1=[[1]]) for name in ("true", "one"))
+    true, one = (write_png(tmp_path / name, A_1=[[1]], C_1=[[1]]) for name in ("true", "one"))
     with pytest.raises(ValueError, match="'C_1' has no domain"):
         run(true, one)
 
