@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ClassVar
 
 import torch
+from batchgenerators.utilities.file_and_folder_operations import save_json
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 
@@ -24,7 +26,8 @@ from nnunetv2_semiseg.rank_trainer import nnUNetTrainerOnRanks
 EXPORTED_CHECKPOINTS = ("checkpoint_final.pth", "checkpoint_best.pth")
 """The checkpoints that are written for exported networks too."""
 
-MODEL_FILES = ("plans.json", "dataset.json", "dataset_fingerprint.json")
+PLANS, DATASET, FINGERPRINT = "plans.json", "dataset.json", "dataset_fingerprint.json"
+"""Files of a model folder beside those of its folds."""
 
 
 class nnUNetTrainerExported(nnUNetTrainerOnRanks):
@@ -35,6 +38,10 @@ class nnUNetTrainerExported(nnUNetTrainerOnRanks):
 
     trained_with: ClassVar[str]
     """Class name of the trainer that trains and writes this network."""
+
+    def _do_i_compile(self) -> bool:
+        """Never: it is asked for a few cases, which compiling a foundation model takes longer than."""
+        return False
 
     def on_train_start(self) -> None:
         """Refuse: this network is a result of another training.
@@ -95,10 +102,18 @@ def write_exports(
         model = export_folder(trainer, name)
         fold = model / Path(trainer.output_folder).name
         fold.mkdir(parents=True, exist_ok=True)
-        for file in MODEL_FILES:
-            _copy_atomically(Path(trainer.output_folder_base) / file, model / file)
+        _write_model_files(trainer, model)
         content = {**without_training_state(checkpoint), "network_weights": weights[name]()}
         save_atomically({**content, "trainer_name": name}, fold / checkpoint_name)
+
+
+def _write_model_files(trainer: nnUNetTrainer, model: Path) -> None:
+    """As nnU-Net's; not copied of them, which another fold may be writing at this moment."""
+    contents = {PLANS: trainer.plans_manager.plans, DATASET: trainer.dataset_json}
+    for name, content in contents.items():
+        with _own_temporary(model / name) as temporary:
+            save_json(content, str(temporary), sort_keys=False)
+    _copy_atomically(Path(trainer.preprocessed_dataset_folder_base) / FINGERPRINT, model / FINGERPRINT)
 
 
 def without_training_state(checkpoint: Mapping[str, Any]) -> dict[str, Any]:
@@ -118,10 +133,19 @@ def copy_pictures(trainer: nnUNetTrainer, names: tuple[str, ...]) -> None:
 
 
 def _copy_atomically(source: Path, target: Path) -> None:
-    """Folds that train side by side write the same files of a model folder."""
+    with _own_temporary(target) as temporary:
+        shutil.copyfile(source, temporary)
+
+
+@contextmanager
+def _own_temporary(target: Path) -> Iterator[Path]:
+    """A name of this process: folds that train side by side write the same files of a model folder."""
     temporary = target.with_name(f"{target.name}.{os.getpid()}.tmp")
-    shutil.copyfile(source, temporary)
-    temporary.replace(target)
+    try:
+        yield temporary
+        temporary.replace(target)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def exported_trainers(trainer_class: type[nnUNetTrainer]) -> list[type[nnUNetTrainerExported]]:

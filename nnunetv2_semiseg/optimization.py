@@ -13,6 +13,9 @@ from nnunetv2_semiseg.distributed.gradients import average_gradients
 GRADIENT_CLIP_NORM = 12
 """nnU-Net's bound on the norm of the gradient, here of each optimizer's parameters."""
 
+SMALLEST_SCALE = 2.0**-14
+"""Of nnU-Net's gradient scaler, which begins with 2**16 and halves at each overflow."""
+
 
 def optimizer_like(
     optimizer: torch.optim.Optimizer, parameters: Iterable[nn.Parameter]
@@ -49,6 +52,24 @@ def backward_and_step(
             scaler.step(optimizer)
     if scaler is not None:
         scaler.update()
+
+
+def refuse_endless_overflow(scaler: torch.GradScaler | None) -> None:
+    """Stop a training that does nothing any more; to be asked seldom, as it waits for the GPU.
+
+    A gradient scaler skips a step whose gradient overflows. Where all do, the weights stand still.
+
+    Args:
+        scaler: nnU-Net's gradient scaler, if there is one.
+
+    Raises:
+        FloatingPointError: Its scale has become so small that gradients of any use would not overflow.
+    """
+    if scaler is not None and scaler.is_enabled() and scaler.get_scale() < SMALLEST_SCALE:
+        raise FloatingPointError(
+            "the gradient overflows in step after step, so that no step is taken: the training has diverged; "
+            "lower the learning rate or set precision=bfloat16 or precision=float32, and start again"
+        )
 
 
 def _parameters(optimizer: torch.optim.Optimizer) -> list[nn.Parameter]:

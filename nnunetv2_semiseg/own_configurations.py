@@ -147,7 +147,7 @@ def only_writer(file: Path) -> Iterator[None]:
         raise ValueError(
             f"another command has been writing {file} for {PATIENCE:g} seconds: wait for its end, or stop it"
         ) from None
-    except OSError:
+    except (OSError, NotImplementedError):
         pass  # a disk without locks; who may not write there at all is told so by writing
     try:
         yield

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
+from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
@@ -11,12 +13,13 @@ import torch
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 from torch import nn
 
-from nnunetv2_semiseg.distributed.ranks import rank, rank_zero_first, wait_for_all, world_size
+from nnunetv2_semiseg.distributed.ranks import rank, wait_for_all, world_size
 from nnunetv2_semiseg.distributed.shares import foreground_share, shares
 from nnunetv2_semiseg.distributed.weights import take_weights_of_rank_zero, with_common_statistics
 from nnunetv2_semiseg.exported_logging import no_run_of_its_own
 from nnunetv2_semiseg.networks.ema import unwrapped
 from nnunetv2_semiseg.networks.outputs import set_deep_supervision
+from nnunetv2_semiseg.own_configurations import only_writer
 from nnunetv2_semiseg.random_state import part_streams
 
 
@@ -54,12 +57,16 @@ class nnUNetTrainerOnRanks(nnUNetTrainer):
 
     def initialize(self) -> None:
         """nnU-Net's initialisation, without DistributedDataParallel."""
-        if world_size() > 1:
-            with rank_zero_first():
-                self.do_split()  # writes splits_final.json where there is none
         with self._as_one_process():
             super().initialize()
         self.network = with_common_statistics(self.network, self.device)
+
+    def do_split(self) -> tuple[list[str], list[str]]:
+        """nnU-Net's split; where folds or ranks start together, one alone writes ``splits_final.json``."""
+        file = Path(self.preprocessed_dataset_folder_base) / "splits_final.json"
+        with nullcontext() if self.fold == "all" or _is_whole(file) else only_writer(file):
+            split: tuple[list[str], list[str]] = super().do_split()
+        return split
 
     @contextmanager
     def _as_one_process(self) -> Iterator[None]:
@@ -150,3 +157,12 @@ class nnUNetTrainerOnRanks(nnUNetTrainer):
         """nnU-Net's log, which rank 0 writes and prints; the others say nothing."""
         if self.local_rank == 0:
             super().print_to_log_file(*args, also_print_to_console=also_print_to_console, **options)
+
+
+def _is_whole(file: Path) -> bool:
+    """Whether there is such a file and nobody is in the middle of writing it."""
+    try:
+        json.loads(file.read_text())
+    except (FileNotFoundError, ValueError):
+        return False
+    return True

@@ -28,7 +28,7 @@ from nnunetv2_semiseg.losses.planned import planned_loss
 from nnunetv2_semiseg.methods.base import BatchSizes, Method, ScheduledOptimizer, Setting, StepContext
 from nnunetv2_semiseg.methods.resolve import resolve_config
 from nnunetv2_semiseg.networks.ema import unwrapped
-from nnunetv2_semiseg.optimization import backward_and_step, optimizer_like
+from nnunetv2_semiseg.optimization import backward_and_step, optimizer_like, refuse_endless_overflow
 from nnunetv2_semiseg.precision import apply_precision, check_precision, training_autocast, uses_scaler
 from nnunetv2_semiseg.random_state import random_state, restore_random_states, seed_everything
 from nnunetv2_semiseg.rank_trainer import nnUNetTrainerOnRanks
@@ -104,7 +104,8 @@ class nnUNetTrainerSemiSeg(nnUNetTrainerOnRanks):
     def _set_batch_size_and_oversample(self) -> None:
         """The labeled batch size takes the place of the plans'; the unlabeled one goes along."""
         super()._set_batch_size_and_oversample()
-        num_labeled = len(self.do_split()[0])
+        # of all folds: a cross-validation trains with the same samples in each
+        num_labeled = len({case for part in self.do_split() for case in part})
         training = self.resolved.training
         own = self.method_class.batch_sizes(self.resolved.method, self.batch_size, num_labeled)
         self.batch_sizes = BatchSizes(
@@ -228,6 +229,7 @@ class nnUNetTrainerSemiSeg(nnUNetTrainerOnRanks):
 
     def on_train_epoch_end(self, train_outputs: list[dict[str, torch.Tensor]]) -> None:
         """Log the epoch's means of total, terms and measures, all learning rates and the memory's peak."""
+        refuse_endless_overflow(self.grad_scaler)
         self._watch.end_epoch()
         means = mean_of_ranks(training_log.epoch_means(train_outputs))
         self.logger.log("train_losses", means.pop("loss"), self.current_epoch)
@@ -272,9 +274,7 @@ class nnUNetTrainerSemiSeg(nnUNetTrainerOnRanks):
             write_exports(self, self.method.exports(unwrapped(self.network)), checkpoint, Path(filename).name)
 
     def load_checkpoint(self, filename_or_checkpoint: str) -> None:
-        """Load nnU-Net's part now and keep the method's for `on_train_start`.
-
-        Validation needs no method, and so no foundation weights.
+        """Load nnU-Net's part, and keep the method's for `on_train_start`: validation needs no method.
 
         Args:
             filename_or_checkpoint: A file; nnU-Net's own method takes nothing else, whatever it declares.

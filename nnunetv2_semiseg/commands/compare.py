@@ -31,6 +31,7 @@ from nnunetv2_semiseg.comparing.facts import ALL
 from nnunetv2_semiseg.comparing.flow import Prepared, prepare, run, script
 from nnunetv2_semiseg.comparing.reporting import measure
 from nnunetv2_semiseg.comparing.settings import common_settings
+from nnunetv2_semiseg.comparing.unlabeled import note_unlabeled
 from nnunetv2_semiseg.data.raw_folders import find_raw_dataset
 from nnunetv2_semiseg.data.raw_reading import read_dataset_json
 from nnunetv2_semiseg.evaluation.markdown import means_table, trainings_table
@@ -58,6 +59,7 @@ def main() -> None:
     output = arguments.output or prepared.comparison.folder / REPORT
     check_output(output, arguments.overwrite)  # before the long work
     if arguments.print_commands:
+        note_unlabeled(prepared.comparison, prepared.unlabeled)
         words = [word for word in sys.argv[1:] if word != "--print-commands"]
         print(script(prepared, shlex.join([PROGRAM, *words])), end="")
         return

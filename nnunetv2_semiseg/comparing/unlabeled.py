@@ -60,6 +60,7 @@ def note_unlabeled(comparison: Comparison, now: UnlabeledFiles) -> None:
     """Keep what the trainings begin with, for `check_unlabeled`."""
     if not now:
         return
+    comparison.folder.mkdir(parents=True, exist_ok=True)
     record = comparison.folder / RECORD
     temporary = record.with_suffix(".tmp")
     temporary.write_text(json.dumps(now))

@@ -21,8 +21,8 @@ from nnunetv2_semiseg.data.views import TwoViewTransform
 class UnlabeledDataLoader(nnUNetDataLoader):
     """nnU-Net's loader for cases without labels: patches from anywhere, never from a chosen class.
 
-    Yields nnU-Net's dictionary: ``data``, ``U x 2C x S`` float32 with both views along the channels,
-    ``target`` (of no use) and ``keys``, the names of the cases.
+    Yields a dictionary: ``weak`` and ``strong``, the two views, ``U x C x S`` float32; ``inside``, where they
+    show the image, ``U x 1 x S`` bool; ``keys``, the names of the cases.
     """
 
     def __init__(
@@ -47,6 +47,15 @@ class UnlabeledDataLoader(nnUNetDataLoader):
         )
         # with an ignore label nnU-Net samples patches around annotated pixels, which these cases lack
         self.has_ignore = False
+
+    def generate_train_batch(self) -> dict[str, Any]:
+        """nnU-Net's batch, taken apart here and not in the training's process.
+
+        There it would cost time, and the parts would no longer lie in pinned memory.
+        """
+        batch = super().generate_train_batch()
+        weak, strong = (view.contiguous() for view in batch["data"].chunk(2, dim=1))
+        return {"weak": weak, "strong": strong, "inside": batch["target"] >= 0, "keys": batch["keys"]}
 
 
 def build_unlabeled_loader(
@@ -105,7 +114,7 @@ class PairedLoader:
         Args:
             labeled: nnU-Net's loader: ``data`` ``L x C x S``, ``target`` ``L x 1 x S`` or, with deep
                 supervision, a list of such, and ``keys``.
-            unlabeled: From `build_unlabeled_loader`; its ``target`` is the `TwoViewTransform`'s.
+            unlabeled: From `build_unlabeled_loader`.
         """
         self.labeled = labeled
         self.unlabeled = unlabeled
@@ -118,15 +127,14 @@ class PairedLoader:
         """The next batch, on the CPU; ``task_ids`` is None."""
         labeled, unlabeled = next(self.labeled), next(self.unlabeled)
         targets = labeled["target"]
-        weak, strong = unlabeled["data"].chunk(2, dim=1)
         return SemiSegBatch(
             labeled_images=labeled["data"],
             labeled_targets=tuple(targets) if isinstance(targets, list | tuple) else (targets,),
-            unlabeled_weak=weak,
-            unlabeled_strong=strong,
+            unlabeled_weak=unlabeled["weak"],
+            unlabeled_strong=unlabeled["strong"],
             labeled_cases=tuple(str(key) for key in labeled["keys"]),
             unlabeled_cases=tuple(str(key) for key in unlabeled["keys"]),
-            unlabeled_inside=unlabeled["target"] >= 0,
+            unlabeled_inside=unlabeled["inside"],
         )
 
     def finish(self) -> None:

@@ -156,6 +156,11 @@ def _locked(file: Path, log: Log) -> Iterator[None]:
     except Timeout:
         log(f"another process is preprocessing these unlabeled images; waiting until it releases {file}")
         lock.acquire()
+    except (OSError, NotImplementedError) as error:
+        log(
+            f"WARNING: {file} cannot be locked ({error}): let no other process preprocess or train on "
+            f"{file.parent.name} before this one has preprocessed its unlabeled images"
+        )
     try:
         yield
     finally:

@@ -106,11 +106,22 @@ def fold_relative_positions(
     """
     h, w = size
     grid = q.unflatten(2, size)
-    rel_h = torch.einsum("bnhwd,hkd->bnhwk", grid, get_rel_pos(h, h, rel_pos_h))
-    rel_w = torch.einsum("bnhwd,wkd->bnhwk", grid, get_rel_pos(w, w, rel_pos_w))
+    rel_h = torch.einsum("bnhwd,hkd->bnhwk", grid, _by_offset(rel_pos_h, h))
+    rel_w = torch.einsum("bnhwd,wkd->bnhwk", grid, _by_offset(rel_pos_w, w))
     folded_q = torch.cat([scale * grid, rel_h.to(q.dtype), rel_w.to(q.dtype)], dim=-1).flatten(2, 3)
     rows = torch.eye(h, dtype=k.dtype, device=k.device)[:, None].expand(h, w, h)
     columns = torch.eye(w, dtype=k.dtype, device=k.device)[None].expand(h, w, w)
     positions = torch.cat([rows, columns], dim=-1).flatten(0, 1)
     folded_k = torch.cat([k, positions.expand(*k.shape[:2], -1, -1)], dim=-1)
     return folded_q, folded_k
+
+
+def _by_offset(positions: torch.Tensor, size: int) -> torch.Tensor:
+    """Entry ``i - j + size - 1`` for query i and key j, ``size x size x D``.
+
+    segment_anything's `get_rel_pos` gives the same, but looks the entries up by numbers that it makes on the
+    CPU: on a GPU each block would wait for them twice.
+    """
+    if len(positions) != 2 * size - 1:
+        return get_rel_pos(size, size, positions)
+    return positions.unfold(0, size, 1).flip(-1).transpose(1, 2)

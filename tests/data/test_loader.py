@@ -101,11 +101,10 @@ def test_only_the_named_cases_are_drawn(dataset):
 
 
 def test_target_without_deep_supervision():
-    target = torch.tensor([[[[0, -1]] * 4]], dtype=torch.int16)
+    view = torch.zeros(1, 1, 4, 4)
     labeled = iter([{"data": torch.zeros(1, 1, 4, 4), "target": torch.ones(1, 1, 4, 4), "keys": ["a"]}])
-    unlabeled = iter([{"data": torch.zeros(1, 2, 4, 4), "target": target, "keys": np.array(["u"])}])
+    unlabeled = iter([{"weak": view, "strong": view, "inside": view >= 0, "keys": np.array(["u"])}])
     batch = next(PairedLoader(labeled, unlabeled))
-    assert torch.equal(batch.inside, torch.tensor([[[[True, False]] * 4]]))
     assert len(batch.labeled_targets) == 1
     assert batch.labeled_targets[0].shape == (1, 1, 4, 4)
 
@@ -122,7 +121,17 @@ def test_same_seed_same_batches(dataset):
 
     for first, second in zip(draw(), draw(), strict=True):
         assert list(first["keys"]) == list(second["keys"])
-        assert torch.equal(first["data"], second["data"])
+        for part in ("weak", "strong", "inside"):
+            assert torch.equal(first[part], second[part])
+
+
+def test_parts_of_a_batch_are_ready_for_the_way_to_a_gpu(dataset):
+    """Each tensor of the dictionary is pinned in memory; a part that is no whole copy would lose that."""
+    batch = next(unlabeled_loader(dataset, nnunets_trainer(dataset)))
+    tensors = {name: part for name, part in batch.items() if isinstance(part, torch.Tensor)}
+    assert tensors.keys() == {"weak", "strong", "inside"}
+    assert all(part.is_contiguous() for part in tensors.values())
+    assert tensors["inside"].dtype == torch.bool
 
 
 @pytest.mark.slow

@@ -9,7 +9,12 @@ import pytest
 import torch
 from torch import nn
 
-from nnunetv2_semiseg.optimization import GRADIENT_CLIP_NORM, backward_and_step, optimizer_like
+from nnunetv2_semiseg.optimization import (
+    GRADIENT_CLIP_NORM,
+    backward_and_step,
+    optimizer_like,
+    refuse_endless_overflow,
+)
 
 
 class TwoNetworks:
@@ -97,3 +102,16 @@ def test_a_gradient_that_is_not_finite_stops_a_training_before_it_spoils_the_wei
     with pytest.raises(FloatingPointError, match=r"diverged.* precision=float32.* --c"):
         backward_and_step(pair.loss() * math.nan, pair.optimizers, None)
     assert all(torch.equal(old, new) for old, new in zip(before, pair.weights(), strict=True))
+
+
+def test_steps_that_are_all_skipped_stop_a_training() -> None:
+    pair, scaling = TwoNetworks(), scaler()
+    before = pair.weights()
+    backward_and_step(pair.loss((math.inf, math.inf)), pair.optimizers, scaling)
+    refuse_endless_overflow(scaling)  # one overflow is nothing
+    refuse_endless_overflow(None)
+    for _ in range(40):
+        backward_and_step(pair.loss((math.inf, math.inf)), pair.optimizers, scaling)
+    assert all(torch.equal(old, new) for old, new in zip(before, pair.weights(), strict=True))
+    with pytest.raises(FloatingPointError, match=r"no step is taken.* precision=bfloat16"):
+        refuse_endless_overflow(scaling)
