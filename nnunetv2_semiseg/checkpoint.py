@@ -7,15 +7,14 @@ nnU-Net's checkpoint has no place for teachers, further optimizers or random str
 from __future__ import annotations
 
 import io
-import os
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import IO, Any
 
 import torch
 
 from nnunetv2_semiseg.methods.base import Method, ScheduledOptimizer
+from nnunetv2_semiseg.whole_files import atomic_file
 
 COMPANION_KEY = "semiseg"
 COMPANION_VERSION = 1
@@ -32,34 +31,6 @@ def written_by(save: Callable[[IO[bytes]], None]) -> dict[str, Any]:
     buffer.seek(0)
     content: dict[str, Any] = torch.load(buffer, map_location="cpu", weights_only=False)
     return content
-
-
-@contextmanager
-def atomic_file(path: str | Path) -> Iterator[IO[bytes]]:
-    """Write a file so that a kill at any moment leaves the old one or the new one, whole.
-
-    Args:
-        path: Target; an existing file is replaced when the block ends without an exception.
-    """
-    with atomic_path(path) as temporary, temporary.open("wb") as file:
-        yield file
-        file.flush()
-        os.fsync(file.fileno())
-
-
-@contextmanager
-def atomic_path(path: str | Path) -> Iterator[Path]:
-    """As `atomic_file`, for functions that take a path: yields a temporary one beside the target.
-
-    Args:
-        path: Target; an existing file is replaced when the block ends without an exception.
-    """
-    temporary = Path(f"{path}.tmp")
-    try:
-        yield temporary
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)  # of an exception, such as a full disk
 
 
 def save_atomically(checkpoint: dict[str, Any], path: str | Path) -> None:

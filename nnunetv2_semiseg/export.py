@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -22,6 +21,7 @@ from nnunetv2_semiseg.checkpoint import COMPANION_KEY, save_atomically
 from nnunetv2_semiseg.exported_logging import SummaryLogger, no_run_of_its_own
 from nnunetv2_semiseg.networks.ema import unwrapped
 from nnunetv2_semiseg.rank_trainer import nnUNetTrainerOnRanks
+from nnunetv2_semiseg.whole_files import replacing
 
 EXPORTED_CHECKPOINTS = ("checkpoint_final.pth", "checkpoint_best.pth")
 """The checkpoints that are written for exported networks too."""
@@ -111,7 +111,7 @@ def _write_model_files(trainer: nnUNetTrainer, model: Path) -> None:
     """As nnU-Net's; not copied of them, which another fold may be writing at this moment."""
     contents = {PLANS: trainer.plans_manager.plans, DATASET: trainer.dataset_json}
     for name, content in contents.items():
-        with _own_temporary(model / name) as temporary:
+        with replacing(model / name, _own_suffix()) as temporary:
             save_json(content, str(temporary), sort_keys=False)
     _copy_atomically(Path(trainer.preprocessed_dataset_folder_base) / FINGERPRINT, model / FINGERPRINT)
 
@@ -133,19 +133,13 @@ def copy_pictures(trainer: nnUNetTrainer, names: tuple[str, ...]) -> None:
 
 
 def _copy_atomically(source: Path, target: Path) -> None:
-    with _own_temporary(target) as temporary:
+    with replacing(target, _own_suffix()) as temporary:
         shutil.copyfile(source, temporary)
 
 
-@contextmanager
-def _own_temporary(target: Path) -> Iterator[Path]:
-    """A name of this process: folds that train side by side write the same files of a model folder."""
-    temporary = target.with_name(f"{target.name}.{os.getpid()}.tmp")
-    try:
-        yield temporary
-        temporary.replace(target)
-    finally:
-        temporary.unlink(missing_ok=True)
+def _own_suffix() -> str:
+    """Of this process: folds that train side by side write the same files of a model folder."""
+    return f".{os.getpid()}.tmp"
 
 
 def exported_trainers(trainer_class: type[nnUNetTrainer]) -> list[type[nnUNetTrainerExported]]:

@@ -13,6 +13,7 @@ from filelock import FileLock, Timeout
 
 from nnunetv2_semiseg.config import SECTION, merge_nested
 from nnunetv2_semiseg.methods.resolve import check_section
+from nnunetv2_semiseg.whole_files import write_json
 
 PATIENCE = 30.0
 """Seconds to wait for another command that writes the same plans, which takes it a moment."""
@@ -157,6 +158,4 @@ def only_writer(file: Path) -> Iterator[None]:
 
 def write_plans(file: Path, plans: Mapping[str, Any]) -> None:
     """Replace a plans file in one move."""
-    temporary = file.with_suffix(".json.tmp")
-    temporary.write_text(json.dumps(plans, indent=4))
-    temporary.replace(file)
+    write_json(file, plans, indent=4)

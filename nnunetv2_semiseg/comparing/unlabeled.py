@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
 from nnunetv2_semiseg.comparing.comparison import Comparison
 from nnunetv2_semiseg.comparing.files import read_json
 from nnunetv2_semiseg.data.unlabeled_images import FOLDER, find_unlabeled_cases, naming
+from nnunetv2_semiseg.whole_files import write_json
 
 RECORD = "unlabeled.json"
 """In the folder of a comparison: what its trainings began with."""
@@ -61,10 +61,7 @@ def note_unlabeled(comparison: Comparison, now: UnlabeledFiles) -> None:
     if not now:
         return
     comparison.folder.mkdir(parents=True, exist_ok=True)
-    record = comparison.folder / RECORD
-    temporary = record.with_suffix(".tmp")
-    temporary.write_text(json.dumps(now))
-    temporary.replace(record)
+    write_json(comparison.folder / RECORD, now)
 
 
 def _has_begun(comparison: Comparison) -> bool:

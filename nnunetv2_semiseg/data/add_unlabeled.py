@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
 import re
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -27,6 +25,7 @@ from nnunetv2_semiseg.data.raw_reading import (
     training_cases,
 )
 from nnunetv2_semiseg.processes import results_of_workers
+from nnunetv2_semiseg.whole_files import write_json
 
 IMAGE_ENDINGS = {
     ".jpg",
@@ -202,6 +201,4 @@ def _refuse(problems: Sequence[str]) -> None:
 
 def _note_domain(dataset: Path, dataset_json: Mapping[str, Any], cases: CaseFiles, domain: str) -> None:
     domains = dict(dataset_json.get("domains", {})) | dict.fromkeys(sorted(cases), domain)
-    temporary = dataset / ".dataset.json.new"
-    temporary.write_text(json.dumps({**dataset_json, "domains": domains}, indent=4))
-    os.replace(temporary, dataset / "dataset.json")
+    write_json(dataset / "dataset.json", {**dataset_json, "domains": domains}, indent=4)

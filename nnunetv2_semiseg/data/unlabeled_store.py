@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from nnunetv2_semiseg.data.unlabeled_sources import Sources, same_content
+from nnunetv2_semiseg.whole_files import write_json
 
 SUFFIXES = ("_seg.b2nd", ".pkl", ".b2nd")
 """Files of a case. The image is last: cases are discovered by it, so it must appear after the rest."""
@@ -76,9 +77,7 @@ class Manifest:
 
     def save(self, file: Path) -> None:
         """Write the manifest in one step: readers see the old one or the new one."""
-        temporary = file.with_name(f"{file.name}.tmp")
-        temporary.write_text(json.dumps({"plan_fields": self.plan_fields, "cases": self.cases}, indent=1))
-        temporary.replace(file)
+        write_json(file, {"plan_fields": self.plan_fields, "cases": self.cases}, indent=1)
 
     def changed_fields(self, fields: Mapping[str, Any]) -> list[str]:
         """Names of the plan fields that differ from ``fields``."""

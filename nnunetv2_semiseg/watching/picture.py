@@ -17,6 +17,7 @@ from nnunetv2_semiseg.evaluation.page.drawing import new_figure, page_style
 from nnunetv2_semiseg.evaluation.page.looks import plot_name
 from nnunetv2_semiseg.watching.colors import class_color, legend_classes
 from nnunetv2_semiseg.watching.rows import Cell, Pixels, Row
+from nnunetv2_semiseg.whole_files import replacing
 
 PANEL = 1.75
 """Inches of the longer side of a panel."""
@@ -62,12 +63,8 @@ def draw_rows(rows: Sequence[Row], classes: Sequence[LabelClass], title: str, as
 
 def save_figure(figure: Figure, file: Path, **options: Any) -> None:
     """Write a png so that whoever looks at it sees the old one or the new one, whole."""
-    temporary = file.with_name(f".{file.name}.tmp")
-    try:
+    with replacing(file) as temporary:
         figure.savefig(temporary, format="png", **options)
-        temporary.replace(file)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _sides(row: Row, aspect: float) -> tuple[float, float]:
