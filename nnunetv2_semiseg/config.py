@@ -72,7 +72,10 @@ class TrainingConfig:
     )
     save_every: int = Field(default=50, ge=1, description="epochs between two writings of checkpoint_latest")
     measure_gradient_every: int | None = Field(
-        default=None, ge=1, description="epochs between measurements of the unsupervised gradient's norm"
+        default=None,
+        ge=1,
+        description="epochs between measurements of the unsupervised gradient's norm, each by one more pass "
+        "in float32, which may be the peak of GPU memory",
     )
     picture_every: int | None = Field(
         default=10, ge=1, description="epochs between two pictures of unlabeled images; null: none"

@@ -35,7 +35,7 @@ def _parser() -> argparse.ArgumentParser:
         "for: its other structures are not background but unannotated, which nnU-Net's own evaluation does "
         "not know. The result has the form of nnU-Net's summary.json, with NaN for tasks that a case does "
         "not count for. Every predicted case needs a true label map.",
-        epilog="example: nnUNetv2_semiseg_evaluate_tasks -d 510 -p predictions -r nnUNet_raw/Dataset510_"
+        epilog="example: nnUNetv2_semiseg_evaluate_tasks -d 510 -p predictions -r $nnUNet_raw/Dataset510_"
         "Merged/labelsTs -o scores.json",
     )
     add_dataset_argument(parser, "the merged dataset")
