@@ -276,7 +276,7 @@ def _samples(kind: type[Method]) -> str:
     if usual == few:
         return usual
     bound = next(cases for cases in range(1, MANY_CASES) if spoken(cases) == usual)
-    return f"{usual}; {few} under {bound} training cases of the fold"
+    return f"{usual}; {few} under {bound} labeled cases"
 
 
 def _code(names: list[str]) -> str:

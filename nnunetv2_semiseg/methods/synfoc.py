@@ -116,7 +116,7 @@ class SynFoC(Method):
 
     @classmethod
     def batch_sizes(cls, config: SynFoCConfig, plans_batch_size: int, num_labeled_cases: int) -> BatchSizes:
-        """The paper's 4 + 4 samples, 2 + 2 for fewer than 8 training cases."""
+        """The paper's 4 + 4 samples, 2 + 2 for fewer than 8 labeled cases in all folds."""
         return BatchSizes(2, 2) if num_labeled_cases < 8 else BatchSizes(4, 4)
 
     @classmethod
