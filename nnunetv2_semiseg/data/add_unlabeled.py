@@ -102,7 +102,7 @@ def add_unlabeled(
     )
     problems += [f"case '{case}': the dataset has a case of this name" for case in sorted(taken & set(cases))]
     reader = determine_reader_writer_from_dataset_json(dataset_json, str(labeled[0][0]), verbose=False)()
-    expectation = learn_expectation(labeled, len(dataset_json["channel_names"]), reader)
+    expectation = learn_expectation(labeled, dataset_json["channel_names"].values(), reader)
     # read where they will be, under their final names: some readers look for spacings by the name
     with tempfile.TemporaryDirectory(prefix=".imagesUn.", dir=dataset) as staging:
         placed = {

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 from nnunetv2.imageio.base_reader_writer import BaseReaderWriter
+from nnunetv2.preprocessing.normalization.default_normalization_schemes import RGBTo01Normalization
+from nnunetv2.preprocessing.normalization.map_channel_name_to_normalization import get_normalization_scheme
 from tqdm import tqdm
 
 MAX_EXAMPLES = 50
@@ -27,22 +29,24 @@ class Expectation:
         volumes: Whether they are 3D; None where the labeled images are both.
         smallest: Smallest spacings of labeled images along z, y, x.
         largest: Largest spacings.
+        eight_bit: Whether nnU-Net takes all channels for colors from 0 to 255.
     """
 
     channels: int
     volumes: bool | None
     smallest: npt.NDArray[np.float64]
     largest: npt.NDArray[np.float64]
+    eight_bit: bool = False
 
 
 def learn_expectation(
-    labeled: Sequence[tuple[Path, ...]], channels: int, reader: BaseReaderWriter
+    labeled: Sequence[tuple[Path, ...]], channels: Collection[str], reader: BaseReaderWriter
 ) -> Expectation:
     """Read labeled images.
 
     Args:
         labeled: The files of each of them.
-        channels: The dataset's number of channels.
+        channels: Names of the dataset's channels, which decide how nnU-Net normalises them.
         reader: nnU-Net's reader for the dataset.
     """
     indices = np.unique(np.linspace(0, len(labeled) - 1, MAX_EXAMPLES).astype(int))
@@ -52,10 +56,11 @@ def learn_expectation(
         volumes.add(image.shape[1] > 1)
         spacings.append(properties["spacing"])
     return Expectation(
-        channels,
+        len(channels),
         volumes.pop() if len(volumes) == 1 else None,
         np.min(spacings, axis=0),
         np.max(spacings, axis=0),
+        all(get_normalization_scheme(channel) is RGBTo01Normalization for channel in channels),
     )
 
 
@@ -87,6 +92,9 @@ def check_image(
         return f"is {found}, but the labeled images are {expected}", None
     if not np.isfinite(image).all():
         return "has values that are NaN or infinite", None
+    if expectation.eight_bit and not 0 <= image.min() <= image.max() <= 255:
+        found = f"{image.min():g} to {image.max():g}"
+        return f"has values from {found}, but colors are expected as 0 to 255: save it with 8 bits", None
     return None, _unusual_spacing(np.asarray(properties["spacing"], dtype=float), expectation)
 
 

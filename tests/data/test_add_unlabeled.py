@@ -17,7 +17,7 @@ from threads import use_threads
 from nnunetv2_semiseg.commands.add_unlabeled import main
 from nnunetv2_semiseg.data import add_unlabeled as module
 from nnunetv2_semiseg.data.add_unlabeled import MANY, add_unlabeled
-from nnunetv2_semiseg.data.image_checks import Expectation, check_image
+from nnunetv2_semiseg.data.image_checks import Expectation, check_image, learn_expectation
 from nnunetv2_semiseg.data.phantom import PhantomOptions, write_phantom_dataset
 
 
@@ -131,6 +131,18 @@ def test_values_that_are_not_finite_are_refused(tmp_path):
     expectation = Expectation(1, True, np.ones(3), np.ones(3))
     problem, _ = check_image([tmp_path / "hole.mha"], SimpleITKIO(), expectation)
     assert problem == "has values that are NaN or infinite"
+
+
+def test_colors_of_16_bits_are_refused_before_nnunet_does(tmp_path):
+    labeled, unlabeled = tmp_path / "labeled.nii.gz", tmp_path / "unlabeled.nii.gz"
+    put_volume(labeled, value=255.0)
+    put_volume(unlabeled, value=4095.0)
+    colors = learn_expectation([(labeled,)], ["rgb_to_0_1"], SimpleITKIO())
+    problem, _ = check_image([unlabeled], SimpleITKIO(), colors)
+    assert problem == "has values from 4095 to 4095, but colors are expected as 0 to 255: save it with 8 bits"
+    assert check_image([labeled], SimpleITKIO(), colors) == (None, None)
+    grey = learn_expectation([(labeled,)], ["MRI"], SimpleITKIO())
+    assert check_image([unlabeled], SimpleITKIO(), grey) == (None, None)
 
 
 def test_other_image_formats_are_refused(slices, images):
