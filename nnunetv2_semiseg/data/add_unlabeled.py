@@ -111,10 +111,10 @@ def add_unlabeled(
         unreadable, warnings = _check_images(placed, reader, expectation, num_processes)
         _refuse([*problems, *unreadable])
         (dataset / "imagesUn").mkdir(exist_ok=True)
+        if domain is not None:  # first: a kill in between leaves no image whose domain is not noted
+            _note_domain(dataset, dataset_json, cases, domain)
         for path in Path(staging).iterdir():
             path.rename(dataset / "imagesUn" / path.name)
-    if domain is not None:
-        _note_domain(dataset, dataset_json, cases, domain)
     return AddedImages(sorted(cases), warnings)
 
 
