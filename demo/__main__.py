@@ -122,8 +122,9 @@ def make_data(shell: Shell, extent: Extent) -> None:
         "--num-labeled", 10, "--num-train", extent.train, "--num-test", extent.test, "--size", 64,
     )  # fmt: skip
     shell.run(
-        "nnUNetv2_plan_and_preprocess", "-d", DATASET_ID, "-c", "2d", "--verify_dataset_integrity", "-np", 2
-    )
+        "nnUNetv2_plan_and_preprocess", "-d", DATASET_ID, "-c", "2d", "--verify_dataset_integrity",
+        "-np", 2, "-npfp", 2,
+    )  # fmt: skip
     shell.run("nnUNetv2_semiseg_preprocess", "-d", DATASET_ID, "-c", "2d", "-np", 2)
 
 

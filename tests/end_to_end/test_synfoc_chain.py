@@ -24,7 +24,7 @@ CONFIGURATION = "2d_chain"
 def make_data(workspace: Workspace) -> None:
     sizes = ("--num-domains", 2, "--num-train", 6, "--num-test", 1, "--num-labeled", 6, "--size", 64)
     workspace.run(sys.executable, PHANTOM, *sizes)
-    planning = ("-d", 500, "-c", "2d", "--verify_dataset_integrity", "-np", 1)
+    planning = ("-d", 500, "-c", "2d", "--verify_dataset_integrity", "-np", 1, "-npfp", 1)
     output = workspace.run("nnUNetv2_plan_and_preprocess", *planning, nnUNet_n_proc_DA="")
     assert "verify_dataset_integrity Done" in output
     workspace.write_tiny_configurations()

@@ -23,7 +23,7 @@ def test_training_and_prediction_in_3d(empty_workspace: Workspace) -> None:
     workspace = empty_workspace
     options = PhantomOptions(domains=2, train=5, test=1, labeled=5, dimension=3, size=32)
     write_phantom_dataset(workspace.root / "raw", 500, "Phantom", options)
-    planning = ("-d", 500, "-c", "3d_fullres", "-np", 1)
+    planning = ("-d", 500, "-c", "3d_fullres", "-np", 1, "-npfp", 1)
     workspace.run("nnUNetv2_plan_and_preprocess", *planning, nnUNet_n_proc_DA="")
     plans = workspace.read_plans()
     planned = plans["configurations"]["3d_fullres"]

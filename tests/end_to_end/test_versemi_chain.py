@@ -37,7 +37,7 @@ def prepare(workspace: Workspace) -> None:
     structures = [f"{number}:{structure}" for number, (_, structure) in SOURCES.items()]
     merging = ("-d", *SOURCES, "-o", 500, "--name", "Phantom", "--structures", *structures)
     assert "label 2: small organ" in workspace.run("nnUNetv2_semiseg_merge_tasks", *merging)
-    planning = ("-d", 500, "-c", "3d_fullres", "-np", 1)
+    planning = ("-d", 500, "-c", "3d_fullres", "-np", 1, "-npfp", 1)
     workspace.run("nnUNetv2_plan_and_preprocess", *planning, nnUNet_n_proc_DA="")
     plans = workspace.read_plans()
     planned = plans["configurations"]["3d_fullres"]
