@@ -34,6 +34,18 @@ def converter():
     return load
 
 
+@pytest.fixture
+def run_script(converter, raw_parent, monkeypatch, capsys):
+    """Run a converter's command line in this process; gives what it prints."""
+
+    def run(name, *arguments):
+        monkeypatch.setattr(sys, "argv", [name, *map(str, arguments)])
+        converter(name).main()
+        return capsys.readouterr().out
+
+    return run
+
+
 @pytest.fixture(scope="session")
 def real_data():
     """The folder of real images."""

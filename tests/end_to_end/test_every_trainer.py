@@ -42,7 +42,7 @@ TRAINERS = {
 }
 FLAT = sorted(name for name, kind in TRAINERS.items() if 2 in kind.method_class.dimensions)
 TAUGHT_BY_SAM = "nnUNetTrainerUAMT"
-"""The baseline whose option of a SAM branch is switched on here; Mean Teacher, much the same, goes without."""
+"""The baseline whose SAM branch is switched on here; Mean Teacher, which is much the same, goes without."""
 
 
 def assert_same(first: Any, second: Any, where: str = "") -> None:
