@@ -6,7 +6,8 @@ import re
 import shutil
 
 import pytest
-from merge_fixtures import files, pancreas, spleen, without_processes
+from merge_fixtures import files, pancreas, spleen
+from threads import use_threads
 
 from nnunetv2_semiseg.data import merge_tasks as merging
 from nnunetv2_semiseg.data.merge_tasks import merge_tasks
@@ -15,7 +16,7 @@ from nnunetv2_semiseg.data.split_tasks import split_tasks
 
 @pytest.fixture(autouse=True)
 def _threads(monkeypatch):
-    without_processes(monkeypatch)
+    use_threads(monkeypatch)
 
 
 @pytest.fixture

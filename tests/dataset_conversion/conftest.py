@@ -9,8 +9,15 @@ from pathlib import Path
 
 import pytest
 from released_files import Release, options
+from threads import use_threads
 
 SCRIPTS = Path(__file__).parents[2] / "dataset_conversion"
+
+
+@pytest.fixture(autouse=True)
+def _threads(monkeypatch):
+    """nnU-Net's check of a dataset takes processes for each handful of files."""
+    use_threads(monkeypatch)
 
 
 @pytest.fixture
