@@ -7,8 +7,8 @@ are two downloads.
 
 Expected anywhere below the input folder:
 - images: folders PANCREAS_0001/ with the DICOM files of one series, in folders of any depth, or volumes
-  PANCREAS_0001.nii.gz;
-- labels: label0001.nii.gz; values: 0 background, 1 pancreas.
+  PANCREAS_0001.nii.gz or PANCREAS_0001.nii;
+- labels: label0001.nii.gz or label0001.nii; values: 0 background, 1 pancreas.
 
 Do labels fit their images? In the public release the labels' headers do not always say the same as the DICOM
 files', and the order of slices and rows may be reversed. So:
@@ -56,6 +56,8 @@ from nnunetv2_semiseg.data.volumes import ENDING, decode_values, read_header, re
 
 DOMAIN = "NIHPancreas"
 CODES = {0: 0, 1: 1}
+ENDINGS = (ENDING, ".nii")
+"""Of the volumes that are read; all are written with the first one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,7 +83,10 @@ class PancreasLayout:
     @property
     def expected(self) -> str:
         """The layout in words."""
-        return f"PANCREAS_0001/ with DICOM files, or PANCREAS_0001{ENDING}, and label0001{ENDING}"
+        volumes, labels = (
+            " or ".join(f"{stem}{e}" for e in ENDINGS) for stem in ("PANCREAS_0001", "label0001")
+        )
+        return f"PANCREAS_0001/ with DICOM files, or {volumes}, and {labels}"
 
     def accepts(self, source: Path) -> bool:
         """Whether there is any image."""
@@ -95,7 +100,7 @@ class PancreasLayout:
             ValueError: A case has two images or labels, or the list names an unknown case.
         """
         images = _images(source)
-        labels = _by_number(source.rglob(f"label*{ENDING}"))
+        labels = _by_number(path for path in source.rglob("label*") if path.name.endswith(ENDINGS))
         for number, label in labels.items():
             if number not in images:
                 raise FileNotFoundError(
@@ -124,11 +129,13 @@ class PancreasLayout:
         refuse_size(size)
         if case.image.is_dir():
             volume = read_series(case.image)
-            sitk.WriteImage(volume, str(image), useCompression=True)
         else:
             read_header(case.image)
             volume = read_volume(case.image)
+        if case.image.name.endswith(ENDING):
             shutil.copyfile(case.image, image)
+        else:
+            sitk.WriteImage(volume, str(image), useCompression=True)
         if label is not None:
             _save_label(case, volume, label, self.flip_labels)
 
@@ -148,7 +155,7 @@ def _save_label(case: SourceCase, image: sitk.Image, target: Path, flip: str | N
 
 
 def _images(source: Path) -> dict[str, Path]:
-    found = [path for path in source.rglob("PANCREAS_*") if path.is_dir() or path.name.endswith(ENDING)]
+    found = [path for path in source.rglob("PANCREAS_*") if path.is_dir() or path.name.endswith(ENDINGS)]
     return _by_number(found)
 
 
@@ -186,7 +193,7 @@ def main() -> None:
         "--flip-labels", choices=FLIPS, help="axes of all labels to reverse; default: go by the headers"
     )
     add_target_arguments(parser, 511)
-    run_with_parser(parser, PancreasOptions, convert)
+    run_with_parser(parser, PancreasOptions, convert, "3d_fullres")
 
 
 if __name__ == "__main__":

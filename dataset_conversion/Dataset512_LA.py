@@ -146,7 +146,7 @@ def main() -> None:
     add_selection_arguments(parser, "scans that keep their labels")
     add_test_list_argument(parser)
     add_target_arguments(parser, 512)
-    run_with_parser(parser, AtriumOptions, convert)
+    run_with_parser(parser, AtriumOptions, convert, "3d_fullres")
 
 
 if __name__ == "__main__":

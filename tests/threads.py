@@ -10,10 +10,11 @@ import pytest
 
 
 def use_threads(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Threads instead of spawned processes, each of which would import torch for seconds."""
+    """Threads instead of processes; each spawned one would import torch for seconds."""
     from nnunetv2_semiseg import processes
 
     monkeypatch.setattr(multiprocessing.get_context("spawn"), "Pool", ThreadPool, raising=False)
+    monkeypatch.setattr("nnunetv2.utilities.utils.Pool", ThreadPool)  # of twelve, to list files
     monkeypatch.setattr(
         processes, "ProcessPoolExecutor", lambda workers, mp_context, initializer: ThreadPoolExecutor(workers)
     )

@@ -39,6 +39,7 @@ def run_with_parser(
     parser: argparse.ArgumentParser,
     options: Callable[..., OptionsT],
     convert: Callable[[OptionsT, Path], Path],
+    configuration: str = "2d",
 ) -> None:
     """Parse the command line, convert, and say how to go on.
 
@@ -46,13 +47,15 @@ def run_with_parser(
         parser: Made of the functions of this module.
         options: Makes the options of the parsed arguments.
         convert: The converter; gets the options and the folder of raw datasets.
+        configuration: nnU-Net's, in which the dataset is meant to be trained.
     """
 
     @clean_exit
     def main() -> None:
         arguments = parser.parse_args()
         folder = convert(options(**vars(arguments)), raw_folder())
-        print(f"Wrote {folder}. Next: nnUNetv2_plan_and_preprocess -d {arguments.dataset_id} -c 2d")
+        planning = f"nnUNetv2_plan_and_preprocess -d {arguments.dataset_id} -c {configuration}"
+        print(f"Wrote {folder}. Next: {planning}")
 
     main()
 

@@ -120,8 +120,11 @@ def merge_tasks(
     }
     table = TaskTable(tasks, by_case, target / "dataset.json")
     with staged_folder(target) as folder:
-        for case in tqdm(files, desc=target.name, unit="case"):
-            _place_case(folder, case, form, tasks)
+        # labels first: they may be refused, and images that have to be recompressed take long
+        for case in tqdm(files, desc=f"{target.name}, labels", unit="case"):
+            _place_label(folder, case, form, tasks)
+        for case in tqdm(files, desc=f"{target.name}, images", unit="case"):
+            _place_images(folder, case, form)
         _write_dataset_json(folder, name, sources, form, table, files)
     return MergedDataset(target, table, form.notes)
 
@@ -149,19 +152,25 @@ def _cases(source: SourceDataset) -> Iterator[SourceFiles]:
             yield SourceFiles(source, case, folders, images.get(case, ()), labels.get(case))
 
 
-def _place_case(folder: Path, case: SourceFiles, form: CommonFormat, tasks: Sequence[Task]) -> None:
-    images, labels = (folder / name for name in case.folders)
-    if case.images:
-        images.mkdir(exist_ok=True)
-        sidecar = image_sidecar(case.images[0], case.source.ending)
-        if sidecar is not None:
-            link_or_copy(sidecar, images / f"{case.merged_name}.json")
+def _place_label(folder: Path, case: SourceFiles, form: CommonFormat, tasks: Sequence[Task]) -> None:
+    if case.label is None:
+        return
+    labels = folder / case.folders[1]
+    labels.mkdir(exist_ok=True)
+    codes = merged_codes(tasks, case.source.name, case.source.structures.values())
+    rewrite_labels(case.label, labels / f"{case.merged_name}{form.ending}", codes, form.reader)
+
+
+def _place_images(folder: Path, case: SourceFiles, form: CommonFormat) -> None:
+    if not case.images:
+        return
+    images = folder / case.folders[0]
+    images.mkdir(exist_ok=True)
+    sidecar = image_sidecar(case.images[0], case.source.ending)
+    if sidecar is not None:
+        link_or_copy(sidecar, images / f"{case.merged_name}.json")
     for channel, path in enumerate(case.images):
         _place_image(path, images / f"{case.merged_name}_{channel:04d}{form.ending}", case.source.ending)
-    if case.label is not None:
-        labels.mkdir(exist_ok=True)
-        codes = merged_codes(tasks, case.source.name, case.source.structures.values())
-        rewrite_labels(case.label, labels / f"{case.merged_name}{form.ending}", codes, form.reader)
 
 
 def _place_image(source: Path, target: Path, ending: str) -> None:

@@ -36,3 +36,12 @@ def same(first: dict[str, torch.Tensor], second: dict[str, torch.Tensor]) -> boo
 
 def gradient_norm(module: nn.Module) -> float:
     return sum(float(p.grad.abs().sum()) for p in module.parameters() if p.grad is not None)
+
+
+def assert_all_reached(training: Training) -> None:
+    """Each trained parameter has a gradient, and a finite one."""
+    for name, network in training.trained().items():
+        for parameter_name, parameter in network.named_parameters():
+            if parameter.requires_grad:
+                assert parameter.grad is not None, f"{name}.{parameter_name} gets no gradient"
+                assert torch.isfinite(parameter.grad).all(), f"{name}.{parameter_name}"

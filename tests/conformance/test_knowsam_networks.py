@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+from method_cases import assert_all_reached
 from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 from tiny_training import (
     CLASSES,
@@ -54,6 +55,35 @@ def test_sam_sees_every_image_once_a_step(key: str, step: int) -> None:
     training.take_step(make_batch(2))
     # unlabeled images teach SAM nothing: nothing is kept for a backward pass
     assert seen == [(SAMPLES, True), (SAMPLES, False)]
+
+
+@pytest.mark.parametrize(("channels", "classes"), [(3, 2), (2, 4)], ids=["colour", "two channels"])
+def test_a_step_of_colour_images_or_other_numbers_of_classes(channels: int, classes: int) -> None:
+    training = Case(KnowSAM, 2, channels=channels, classes=classes).make_training()
+    batch = make_batch(2, channels=channels, classes=classes)
+    for training.step in (0, 8):  # before the mixing and with it
+        training.losses(batch).total.backward()
+        assert_all_reached(training)
+        training.take_step(batch)
+    predicted = full_resolution(training.network.eval()(batch.unlabeled_weak))
+    assert predicted.shape == (SAMPLES, classes, SIZE, SIZE)
+    assert torch.isfinite(predicted).all()
+
+
+def test_the_papers_optimizer_is_sgd_for_all_parts_of_the_deployed_network() -> None:
+    network = with_sam(KnowSAM).network
+    config = dataclasses.replace(tiny_config(KnowSAM.config_class), network_optimizer="paper")
+    optimizer = KnowSAM.deployed_optimizer(config, network.parameters())
+    assert type(optimizer) is torch.optim.SGD
+    (group,) = optimizer.param_groups
+    assert {key: group[key] for key in ("lr", "momentum", "weight_decay", "nesterov")} == {
+        "lr": 0.01,
+        "momentum": 0.9,
+        "weight_decay": 1e-4,
+        "nesterov": False,
+    }
+    assert len(group["params"]) == len(list(network.parameters()))
+    assert KnowSAM.deployed_optimizer(tiny_config(KnowSAM.config_class), network.parameters()) is None
 
 
 @dataclasses.dataclass

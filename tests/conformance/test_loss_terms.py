@@ -4,17 +4,8 @@ from __future__ import annotations
 
 import pytest
 import torch
-from method_cases import CASES, every_method, gradient_norm, later_step
-from tiny_training import Case, Training, make_batch, may_take_sam
-
-
-def assert_all_reached(training: Training) -> None:
-    """Each trained parameter has a gradient, and a finite one."""
-    for name, network in training.trained().items():
-        for parameter_name, parameter in network.named_parameters():
-            if parameter.requires_grad:
-                assert parameter.grad is not None, f"{name}.{parameter_name} gets no gradient"
-                assert torch.isfinite(parameter.grad).all(), f"{name}.{parameter_name}"
+from method_cases import CASES, assert_all_reached, every_method, gradient_norm, later_step
+from tiny_training import Case, make_batch, may_take_sam
 
 
 @every_method

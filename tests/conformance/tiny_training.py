@@ -38,16 +38,18 @@ def tiny_plans(dimension: int, section: dict[str, Any]) -> dict[str, Any]:
     return {"plans_name": "tiny", "configurations": {"tiny": configuration}}
 
 
-def network_builder(method_class: type[Method], config: Any, dimension: int) -> Callable[[], nn.Module]:
+def network_builder(
+    method_class: type[Method], config: Any, dimension: int, channels: int = 1, classes: int = CLASSES
+) -> Callable[[], nn.Module]:
     """What the method's own trainer builds, with logits far enough apart for confident pseudo-labels."""
     plans = PlansManager(tiny_plans(dimension, {method_class.key: config_values(config)}))
     configuration = plans.get_configuration("tiny")
 
     def build() -> nn.Module:
         trainer = trainers_of(method_class)[0]
-        network = trainer.build_network_architecture(plans, configuration, 1, CLASSES, True)
+        network = trainer.build_network_architecture(plans, configuration, channels, classes, True)
         for part in network.modules():
-            if isinstance(part, nn.Conv2d | nn.Conv3d) and part.out_channels == CLASSES:
+            if isinstance(part, nn.Conv2d | nn.Conv3d) and part.out_channels == classes:
                 with torch.no_grad():
                     part.weight.mul_(20)
         return network
@@ -137,6 +139,8 @@ class Case:
     method_class: type[Method]
     dimension: int
     with_sam: bool = False
+    channels: int = 1
+    classes: int = CLASSES
 
     def __str__(self) -> str:
         return f"{self.method_class.key}-{self.dimension}d{'-sam' * self.with_sam}"
@@ -144,24 +148,23 @@ class Case:
     def make_training(self, seed: int = 0) -> Training:
         torch.manual_seed(seed)
         config = tiny_config(self.method_class.config_class, self.with_sam)
-        build = network_builder(self.method_class, config, self.dimension)
+        build = network_builder(self.method_class, config, self.dimension, self.channels, self.classes)
         network = build()
-        setting = Setting(
-            num_classes=CLASSES, in_channels=1, patch_size=(SIZE,) * self.dimension, new_network=build
-        )
+        shape = (SIZE,) * self.dimension
+        setting = Setting(self.classes, self.channels, patch_size=shape, new_network=build)
         return Training(self.method_class(config, setting, network), network, setting)
 
 
-def make_batch(dimension: int, seed: int = 0) -> SemiSegBatch:
+def make_batch(dimension: int, seed: int = 0, channels: int = 1, classes: int = CLASSES) -> SemiSegBatch:
     generator = torch.Generator().manual_seed(seed)
-    shape = (SAMPLES, 1, *(SIZE,) * dimension)
+    space = (SIZE,) * dimension
 
     def images() -> torch.Tensor:
-        return torch.randn(shape, generator=generator)
+        return torch.randn((SAMPLES, channels, *space), generator=generator)
 
     weak = images()
-    target = torch.randint(CLASSES, shape, generator=generator).to(torch.int16)
+    target = torch.randint(classes, (SAMPLES, 1, *space), generator=generator).to(torch.int16)
     lower = target[(..., *(slice(None, None, 2),) * dimension)]
     names = tuple(f"case{index}" for index in range(SAMPLES))
-    strong, tasks = weak + 0.3 * images(), torch.arange(SAMPLES) % (CLASSES - 1)
+    strong, tasks = weak + 0.3 * images(), torch.arange(SAMPLES) % (classes - 1)
     return SemiSegBatch(images(), (target, lower), weak, strong, names, names, task_ids=tasks)

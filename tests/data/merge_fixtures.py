@@ -3,18 +3,12 @@
 from __future__ import annotations
 
 import json
-from multiprocessing.pool import ThreadPool
 
 import numpy as np
 import SimpleITK as sitk
 
 SPACING, ORIGIN, DIRECTION = (0.5, 0.6, 3.0), (7.0, -8.0, 9.0), (-1, 0, 0, 0, -1, 0, 0, 0, 1)
 SHAPE = (3, 4, 5)
-
-
-def without_processes(monkeypatch):
-    """nnU-Net lists files with twelve processes; threads do it here."""
-    monkeypatch.setattr("nnunetv2.utilities.utils.Pool", ThreadPool)
 
 
 def write_volume(path, array):

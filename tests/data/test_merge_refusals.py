@@ -6,15 +6,17 @@ import re
 import shutil
 
 import pytest
-from merge_fixtures import files, pancreas, spleen, without_processes
+from merge_fixtures import files, pancreas, spleen
+from threads import use_threads
 
+from nnunetv2_semiseg.data import merge_tasks as merging
 from nnunetv2_semiseg.data.merge_tasks import merge_tasks
 from nnunetv2_semiseg.data.split_tasks import split_tasks
 
 
 @pytest.fixture(autouse=True)
 def _threads(monkeypatch):
-    without_processes(monkeypatch)
+    use_threads(monkeypatch)
 
 
 @pytest.fixture
@@ -65,6 +67,13 @@ def test_natural_images_with_others(first, raw_parent):
 def test_values_that_are_not_declared(first, raw_parent):
     second = spleen(raw_parent).case("z", [0, 7])
     refused(r"Dataset512_Spleen/labelsTr/z\.nii\.gz: mask value 7 is unknown; valid are 0, 1", first, second)
+
+
+def test_labels_are_checked_before_any_image_is_written(first, raw_parent, monkeypatch):
+    """Recompressing the images of a large dataset takes hours."""
+    second = spleen(raw_parent, ending=".nrrd").case("z", [0, 7])
+    monkeypatch.setattr(merging, "_place_image", lambda *arguments: pytest.fail("an image was written"))
+    refused(r"Dataset512_Spleen/labelsTr/z\.nrrd: mask value 7 is unknown", first, second)
 
 
 def test_unreadable_label(first, raw_parent):

@@ -17,10 +17,10 @@ from merge_fixtures import (
     pancreas,
     read,
     spleen,
-    without_processes,
 )
 from nnunetv2.experiment_planning.verify_dataset_integrity import verify_dataset_integrity
 from PIL import Image
+from threads import use_threads
 
 from nnunetv2_semiseg.commands import merge_tasks as merge_command
 from nnunetv2_semiseg.commands import split_tasks as split_command
@@ -31,7 +31,7 @@ from nnunetv2_semiseg.tasks import read_source_endings, read_tasks
 
 @pytest.fixture(autouse=True)
 def _threads(monkeypatch):
-    without_processes(monkeypatch)
+    use_threads(monkeypatch)
 
 
 @pytest.fixture

@@ -8,10 +8,16 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 from nnunetv2.experiment_planning.verify_dataset_integrity import verify_dataset_integrity
+from threads import use_threads
 
 from nnunetv2_semiseg.data.phantom import DOMAINS, SPACING, PhantomOptions, generate, write_phantom_dataset
 
 TINY = {"train": 3, "test": 1, "labeled": 2, "size": 32}
+
+
+@pytest.fixture(autouse=True)
+def _threads(monkeypatch):
+    use_threads(monkeypatch)
 
 
 def names(folder):

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
-from merge_fixtures import SHAPE, Source, files, read, without_processes
+from merge_fixtures import SHAPE, Source, files, read
+from threads import use_threads
 
 from nnunetv2_semiseg.data.merge_tasks import merge_tasks
 from nnunetv2_semiseg.data.split_tasks import split_tasks
@@ -91,7 +92,7 @@ def test_a_task_cannot_be_the_background():
 @settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_splitting_the_merged_labels_gives_those_of_the_sources(data, monkeypatch):
-    without_processes(monkeypatch)
+    use_threads(monkeypatch)
     sources = data.draw(SOURCES.filter(lambda sources: len(sources) > 1))
     with tempfile.TemporaryDirectory() as name:
         raw, output = Path(name) / "raw", Path(name) / "out"

@@ -9,8 +9,15 @@ from pathlib import Path
 
 import pytest
 from released_files import Release, options
+from threads import use_threads
 
 SCRIPTS = Path(__file__).parents[2] / "dataset_conversion"
+
+
+@pytest.fixture(autouse=True)
+def _threads(monkeypatch):
+    """nnU-Net's check of a dataset takes processes for each handful of files."""
+    use_threads(monkeypatch)
 
 
 @pytest.fixture
@@ -32,6 +39,18 @@ def converter():
         return module
 
     return load
+
+
+@pytest.fixture
+def run_script(converter, raw_parent, monkeypatch, capsys):
+    """Run a converter's command line in this process; gives what it prints."""
+
+    def run(name, *arguments):
+        monkeypatch.setattr(sys, "argv", [name, *map(str, arguments)])
+        converter(name).main()
+        return capsys.readouterr().out
+
+    return run
 
 
 @pytest.fixture(scope="session")

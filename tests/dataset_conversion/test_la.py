@@ -99,6 +99,11 @@ def test_unreadable_files(challenge, convert):
         convert(challenge)
 
 
+def test_the_command_leads_on_to_3d(challenge, raw_parent, run_script):
+    output = run_script("Dataset512_LA", "-i", challenge, "--num-labeled", 1)
+    assert output.endswith("Next: nnUNetv2_plan_and_preprocess -d 512 -c 3d_fullres\n")
+
+
 def test_other_folders_are_refused(source, convert):
     with pytest.raises(
         FileNotFoundError, match=r"expected CASE/lgemri\.nrrd and CASE/laendo\.nrrd or CASE/mri"

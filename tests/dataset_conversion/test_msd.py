@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
-from multiprocessing.pool import ThreadPool
 from pathlib import Path
 
 import numpy as np
@@ -24,8 +22,6 @@ RELEASES = {"Task09_Spleen": ("spleen", "spleen"), "Task06_Lung": ("lung", "canc
 @pytest.fixture
 def decathlon(source: Path, release, raw_parent: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Raw datasets 6 and 9, as nnU-Net converts them."""
-    monkeypatch.setattr(multiprocessing.get_context("spawn"), "Pool", ThreadPool, raising=False)
-    monkeypatch.setattr("nnunetv2.utilities.utils.Pool", ThreadPool)
     monkeypatch.setattr(convert_MSD_dataset, "nnUNet_raw", str(raw_parent))
     for folder, (case, structure) in RELEASES.items():
         for number in (2, 3, 10):

@@ -98,6 +98,21 @@ def test_volumes(scans, convert):
     verify_dataset_integrity(str(folder), 1)
 
 
+def test_volumes_that_are_not_compressed(scans, convert):
+    for stem in ("PANCREAS_0001", "labels/label0001"):
+        path = scans / f"{stem}.nii.gz"
+        sitk.WriteImage(sitk.ReadImage(str(path)), str(scans / f"{stem}.nii"))
+        path.unlink()
+    folder = convert(scans)
+    assert names(folder / "labelsTr") == ["NIHPancreas_0001.nii.gz"]
+    image = sitk.ReadImage(str(folder / "imagesTr" / "NIHPancreas_0001_0000.nii.gz"))
+    np.testing.assert_array_equal(sitk.GetArrayFromImage(image), pancreas_image())
+    np.testing.assert_allclose(image.GetSpacing(), SPACING)
+    np.testing.assert_array_equal(
+        read_values(folder / "labelsTr" / "NIHPancreas_0001.nii.gz"), pancreas_label()
+    )
+
+
 @pytest.fixture(autouse=True)
 def same_locale():
     """Writing DICOM, as these tests do, sets it to "C", after which all text is read as ASCII."""
@@ -203,6 +218,14 @@ def test_labeled_list(scans, convert):
     (scans / "labeled.txt").write_text("PANCREAS_0004\nlabel0005.nii.gz\n")
     folder = convert(scans, None, labeled_list=scans / "labeled.txt")
     assert names(folder / "labelsTr") == ["NIHPancreas_0004.nii.gz", "NIHPancreas_0005.nii.gz"]
+
+
+def test_the_command_leads_on_to_3d(scans, raw_parent, run_script):
+    output = run_script(
+        "Dataset511_NIHPancreas", "-i", scans, "--num-labeled", 1, "--test-list", scans / "test.txt"
+    )
+    assert output.endswith("Next: nnUNetv2_plan_and_preprocess -d 511 -c 3d_fullres\n")
+    assert (raw_parent / "Dataset511_NIHPancreas").is_dir()
 
 
 def test_other_folders_are_refused(source, convert):

@@ -41,6 +41,8 @@ TRAINERS = {
     name: kind for name, kind in discovered_trainers().items() if issubclass(kind, nnUNetTrainerSemiSeg)
 }
 FLAT = sorted(name for name, kind in TRAINERS.items() if 2 in kind.method_class.dimensions)
+TAUGHT_BY_SAM = "nnUNetTrainerUAMT"
+"""The baseline whose SAM branch is switched on here; Mean Teacher, which is much the same, goes without."""
 
 
 def assert_same(first: Any, second: Any, where: str = "") -> None:
@@ -74,6 +76,16 @@ def assert_same_training(first: dict[str, Any], second: dict[str, Any]) -> None:
         assert_same(first[key], second[key], key)
 
 
+def prepare(workspace: Workspace, trainer: str) -> None:
+    """Tasks for methods of merged datasets, and a SAM branch for one baseline."""
+    write_tasks(workspace)
+    if trainer == TAUGHT_BY_SAM:
+        plans = workspace.read_plans()
+        section = plans["configurations"]["2d_tiny"]["semiseg"]
+        section[TRAINERS[trainer].method_class.key]["skd"]["enabled"] = True
+        workspace.write_plans(plans)
+
+
 def kill_after_first_checkpoint(workspace: Workspace, trainer: str) -> None:
     """Start a training and end it at a random moment once there is something to go on from."""
     seed = random.SystemRandom().randrange(2**32)
@@ -98,23 +110,32 @@ def test_killed_and_continued_equals_never_stopped(
     trainer: str,
 ) -> None:
     names = [trainer, *(kind.__name__ for kind in exported_trainers(TRAINERS[trainer]))]
-    write_tasks(workspace)
+    prepare(workspace, trainer)
     train("2d_tiny", 0, trainer=trainer)
     expected = [workspace.checkpoint(workspace.model(name)) for name in names]
 
     interrupted = copy_planned(workspace.root.with_name("interrupted"))
-    write_tasks(interrupted)
+    prepare(interrupted, trainer)
     kill_after_first_checkpoint(interrupted, trainer)
     for variable, value in interrupted.environment().items():
         os.environ[variable] = value  # the workspace fixture puts the old values back
     train("2d_tiny", 0, "--c", trainer=trainer)
     found = [interrupted.checkpoint(interrupted.model(name)) for name in names]
     assert_same_training(expected[0], found[0])
+    if trainer == TAUGHT_BY_SAM:
+        assert_sam_is_stored(found[0][checkpoints.COMPANION_KEY])
     for one, other in zip(expected[1:], found[1:], strict=True):
         assert_same(one["network_weights"], other["network_weights"])
     assert not list(interrupted.results.rglob("checkpoint_latest.pth"))
     assert (interrupted.model(trainer) / "fold_0" / PICTURE_FILE).is_file()
     assert_each_predicts(interrupted, predict, names)
+
+
+def assert_sam_is_stored(companion: dict[str, Any]) -> None:
+    """What is trained of it, with its optimizer, and none of the frozen weights."""
+    stored = {name.split(".")[1] for name in companion["state"] if name.startswith("sam.")}
+    assert stored == {"adapters", "prompts"}
+    assert companion["optimizers"]["sam"]["state"]
 
 
 def assert_each_predicts(workspace: Workspace, predict: Predict, names: list[str]) -> None:

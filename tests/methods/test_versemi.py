@@ -220,6 +220,16 @@ def test_unlabeled_images_get_a_cube_of_labeled_ones_and_its_labels(left_cube: l
     torch.testing.assert_close(losses.terms["consistency"].value, expected)
 
 
+def test_the_consistency_teaches_the_synthetic_task_and_all_others() -> None:
+    losses, network = run(make_method(), make_batch(), 5)
+    losses.terms["consistency"].value.backward()
+    gradient = network.said[-1].grad
+    assert gradient is not None
+    reached = gradient.abs().sum(dim=(0, 2, 3, 4)) > 0
+    # each pixel's most probable task, which in this network the middle one never is
+    assert reached.tolist() == [True, False, True, True]
+
+
 def test_nothing_is_learned_outside_of_unlabeled_images(left_cube: list[Any]) -> None:
     batch = make_batch()
     inside = torch.zeros_like(batch.inside)

@@ -92,11 +92,14 @@ def test_prompts_at_the_corners_of_a_box_equal_that_box(branch, inputs):
     torch.testing.assert_close(branch(*inputs), _own_way(branch, *inputs, boxes), rtol=1e-4, atol=1e-5)
 
 
-def test_encoder_runs_once(branch, inputs):
+def test_encoder_and_mask_decoder_run_once(branch, inputs):
+    """The encoder sees each image, the decoder each class of each image, all as one batch."""
     seen = []
-    branch.encoder.register_forward_hook(lambda module, args, out: seen.append(len(args[0])))
+    parts = (branch.encoder, branch.mask_decoder.transformer, branch.mask_decoder.output_upscaling)
+    for part in parts:
+        part.register_forward_hook(lambda module, args, out: seen.append((module, len(args[0]))))
     branch(*inputs)
-    assert seen == [BATCH]
+    assert seen == list(zip(parts, (BATCH, BATCH * CLASSES, BATCH * CLASSES), strict=True))
 
 
 def test_predict_is_on_the_patch_grid(branch, inputs):

@@ -60,6 +60,19 @@ def test_a_case_without_task_is_refused_at_the_start(workspace: Workspace, part:
         make_trainer(workspace).on_train_start()
 
 
+def test_a_task_without_a_labeled_case_is_refused_at_the_start(workspace: Workspace) -> None:
+    write_tasks(workspace)
+    content = workspace.dataset_json
+    cases, _ = make_trainer(workspace).do_split()
+    common, rare = content["tasks"]
+    content["case_tasks"] |= {case: [common] for case in cases}
+    workspace.write_dataset_json(content)
+    message = f"fold 0: none of its {len(cases)} training cases is annotated for task '{rare}'; take another"
+    with pytest.raises(ValueError, match=message) as error:
+        make_trainer(workspace).on_train_start()
+    assert "\n" not in str(error.value)
+
+
 def test_a_fold_without_a_task_is_refused() -> None:
     with pytest.raises(
         ValueError, match="fold 2: none of its 2 training cases is annotated for task 'spleen'"
