@@ -141,10 +141,12 @@ def train(shell: Shell, extent: Extent) -> None:
     )  # fmt: skip
     say("\n--- 3. Training: nnU-Net on the labeled images, SynFoC on labeled and unlabeled ones")
     for trainer in (SUPERVISED, SYNFOC):
-        # loading in the training's own process makes the demo reproducible; planning needs another value
+        # loading in the training's own process makes the demo reproducible; planning needs another value.
+        # Each process that writes predictions imports torch for longer than it writes these few images.
         shell.run(
-            "nnUNetv2_train", DATASET_ID, "2d_demo", 0, "-tr", trainer, "-device", "cpu", nnUNet_n_proc_DA="0"
-        )
+            "nnUNetv2_train", DATASET_ID, "2d_demo", 0, "-tr", trainer, "-device", "cpu",
+            nnUNet_n_proc_DA="0", nnUNet_def_n_proc="1",
+        )  # fmt: skip
 
 
 def predict(shell: Shell, output: Path) -> dict[str, Path]:
@@ -155,7 +157,7 @@ def predict(shell: Shell, output: Path) -> dict[str, Path]:
         shell.run(
             "nnUNetv2_predict", "-i", output / "nnUNet_raw" / DATASET / "imagesTs", "-o", folders[name],
             "-d", DATASET_ID, "-c", "2d_demo", "-f", 0, "-tr", trainer, "--save_probabilities",
-            "-npp", 1, "-nps", 1, "-device", "cpu",
+            "-npp", 0, "-nps", 0, "-device", "cpu",
         )  # fmt: skip
     folders[ENSEMBLE] = output / "predictions" / "ensemble"
     members = [folders[name] for name, trainer in MODELS.items() if trainer != SUPERVISED]

@@ -14,7 +14,7 @@ from nnunetv2_semiseg.watching.watch import PICTURE_FILE
 if TYPE_CHECKING:
     from tests.phantom_workspace import Workspace
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.slow(minutes=0.9)
 
 CONFIGURATION, TRAINER = "3d_tiny", "nnUNetTrainerFixMatch"
 

@@ -18,7 +18,7 @@ from nnunetv2_semiseg.networks.planned import small_architecture
 if TYPE_CHECKING:
     from tests.phantom_workspace import Workspace
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.slow(minutes=2.5)
 
 CONFIGURATION, TRAINER, AVERAGE = "3d_tiny", "nnUNetTrainerVerSemi", "nnUNetTrainerVerSemiEMA"
 SOURCES = {511: ("Dataset511_Large", "large organ"), 512: ("Dataset512_Small", "small organ")}

@@ -10,7 +10,7 @@ from nnunetv2_semiseg.networks.foundation import build_foundation, build_prompte
 from nnunetv2_semiseg.networks.foundation_config import FoundationConfig, PromptedFoundationConfig
 from nnunetv2_semiseg.networks.segmentation_export import DeployedSemanticSam, deployed_state
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.slow(minutes=0.4)
 
 
 @pytest.fixture
