@@ -6,12 +6,18 @@ import json
 import sys
 
 import pytest
+from threads import use_threads
 
 from nnunetv2_semiseg.commands.hide_labels import main
 from nnunetv2_semiseg.data.hide_labels import hide_labels
 
 HEADER = {"channel_names": {"0": "T1", "1": "T2"}, "labels": {"background": 0, "organ": 1}}
 CASES = ["a", "b", "c"]
+
+
+@pytest.fixture(autouse=True)
+def _threads(monkeypatch):
+    use_threads(monkeypatch)
 
 
 def put(path, content=""):
