@@ -8,6 +8,10 @@ INSTALLED := .venv/.installed
 # Threads that wait for each other actively slow a machine down that has other work to do.
 export OMP_WAIT_POLICY ?= PASSIVE
 
+# glibc would give the memory of each step back and fetch it again for the next one, which takes longer than the step.
+export MALLOC_MMAP_MAX_ ?= 0
+export MALLOC_TRIM_THRESHOLD_ ?= 8589934592
+
 # Two test processes of one thread each.
 PYTEST := OMP_NUM_THREADS=1 OMP_THREAD_LIMIT=1 $(BIN)/python -m pytest -n 2 --dist worksteal
 
