@@ -22,6 +22,7 @@ LINK = re.compile(r"(?:\]\(|(?:src|srcset|href)=\")([^)\s\"]+)")
 SETTING = re.compile(r"[A-Za-z_]+=\S*")
 SUBSTITUTED = re.compile(r"^\w+=\$\((.*)\)$")
 """A variable that gets the output of a command."""
+PROGRAM_IN_A_LINE = re.compile(r"`(python \S+\.py[^`]*)`")
 GIVEN_BY_SLURM = re.compile(r"\$SLURM_\w+")
 NOT_CHECKED = {"cd", "cp", "export", "git", "ls", "mv", "pip", "sbatch", "set", "source", "unzip", "wget"}
 """Programs that are not this package's, nnU-Net's or make's."""
@@ -56,7 +57,8 @@ def headings(page: Path) -> set[str]:
 
 @pytest.mark.parametrize("page", PAGES, ids=names(PAGES))
 def test_commands_take_their_arguments(page: Path) -> None:
-    for command in commands(page.read_text()):
+    text = page.read_text()
+    for command in (*commands(text), *map(shlex.split, PROGRAM_IN_A_LINE.findall(text))):
         check(command)
 
 
