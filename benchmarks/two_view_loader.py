@@ -39,7 +39,7 @@ def samples_per_second(loader: Iterator[dict[str, Any]], batches: int) -> float:
         next(loader)
     start, samples = time.perf_counter(), 0
     for _ in range(batches):
-        samples += len(next(loader)["data"])
+        samples += len(next(loader)["keys"])
     return samples / (time.perf_counter() - start)
 
 
