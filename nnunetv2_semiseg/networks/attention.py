@@ -14,8 +14,8 @@ so that attention over q' and k' with scale 1 needs no mask. q' and k' have head
 of head_dim: 128 at an image size of 512.
 
 On a GPU that is one call of PyTorch's fused attention. On a CPU two plain matrix products and a softmax take
-less than half of the fused kernel's time; they are done again in the backward pass, so that neither q' and k'
-nor an attention map is kept for it (docs/performance.md has the numbers).
+about half of the fused kernel's time; they are done again in the backward pass, so that neither q' and k' nor
+an attention map is kept for it (docs/performance.md has the numbers).
 """
 
 from __future__ import annotations
