@@ -101,7 +101,7 @@ def _note_times(store: UnlabeledStore, fields: Mapping[str, Any], wanted: Mappin
     if store.manifest.cases == wanted:
         return
     # a read-only folder, or another process at work: they are read again next time
-    with contextlib.suppress(OSError), FileLock(store.lock_file, timeout=0):
+    with contextlib.suppress(OSError, NotImplementedError), FileLock(store.lock_file, timeout=0):
         store.reload()
         if store.is_current(fields, wanted):
             store.manifest.cases = dict(wanted)
