@@ -13,7 +13,7 @@ import torch
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 from torch import nn
 
-from nnunetv2_semiseg.distributed.ranks import rank, wait_for_all, world_size
+from nnunetv2_semiseg.distributed.ranks import rank, rank_zero_first, wait_for_all, world_size
 from nnunetv2_semiseg.distributed.shares import foreground_share, shares
 from nnunetv2_semiseg.distributed.weights import take_weights_of_rank_zero, with_common_statistics
 from nnunetv2_semiseg.exported_logging import no_run_of_its_own
@@ -62,9 +62,15 @@ class nnUNetTrainerOnRanks(nnUNetTrainer):
         self.network = with_common_statistics(self.network, self.device)
 
     def do_split(self) -> tuple[list[str], list[str]]:
-        """nnU-Net's split; where folds or ranks start together, one alone writes ``splits_final.json``."""
+        """nnU-Net's split; of folds that start together one writes ``splits_final.json``, of ranks rank 0.
+
+        All ranks must call it.
+        """
         file = Path(self.preprocessed_dataset_folder_base) / "splits_final.json"
-        with nullcontext() if self.fold == "all" or _is_whole(file) else only_writer(file):
+        with (
+            rank_zero_first(),
+            nullcontext() if self.fold == "all" or _is_whole(file) else only_writer(file),
+        ):
             split: tuple[list[str], list[str]] = super().do_split()
         return split
 
