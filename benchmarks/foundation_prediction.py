@@ -2,18 +2,26 @@ r"""Prediction of the exported foundation student on a CPU, against segment_anyt
 
 Both have the same weights: a random encoder and a mask decoder that has learned to find the bright and the
 dark parts of the images, so that the masks have clear borders. The program says how far the masks agree; a
-Dice above 0.999 is what a person would call the same masks.
+Dice above 0.999 is what a person would call the same masks. With a trained model and images it compares the
+label maps that nnU-Net's predictor makes of them with the encoder in bfloat16 and in float32, instead.
 
 Example:
     python benchmarks/foundation_prediction.py --batch 2
+    python benchmarks/foundation_prediction.py --images imagesTs \
+        --model nnUNetTrainerSynFoCFoundation__nnUNetPlans__2d
 """
 
 from __future__ import annotations
 
 import argparse
+import time
+from pathlib import Path
 
+import numpy as np
 import torch
 from measuring import Step, add_measuring_arguments, measure, print_machine, print_table
+from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor
+from nnunetv2.utilities.utils import create_lists_from_splitted_dataset_folder
 from plain_sam import PlainSam
 from torch.nn import functional as F
 
@@ -22,6 +30,7 @@ from nnunetv2_semiseg.losses.segmentation import seg_loss
 from nnunetv2_semiseg.networks.foundation import build_foundation
 from nnunetv2_semiseg.networks.foundation_config import FoundationConfig
 from nnunetv2_semiseg.networks.mask_decoding import decode_without_prompts
+from nnunetv2_semiseg.networks.sam_encoder import SamEncoder
 from nnunetv2_semiseg.networks.segmentation_export import DeployedSemanticSam, deployed_state
 from nnunetv2_semiseg.networks.semantic_sam import SemanticSam
 
@@ -108,6 +117,29 @@ def agreement(arguments: argparse.Namespace) -> list[float]:
     return values
 
 
+def print_agreement_of_model(model: Path, images: Path) -> None:
+    """Dice of the label maps of both precisions, and seconds with reading and tiles."""
+    predictor = nnUNetPredictor(perform_everything_on_device=False, device=torch.device("cpu"))
+    folds = [folder.name.removeprefix("fold_") for folder in sorted(model.glob("fold_*"))]
+    predictor.initialize_from_trained_model_folder(str(model), tuple(folds))
+    reads = predictor.dataset_json["file_ending"]
+    files = create_lists_from_splitted_dataset_folder(str(images), reads)
+    encoders = [module for module in predictor.network.modules() if isinstance(module, SamEncoder)]
+    if not encoders:
+        raise SystemExit(f"the model in {model} has no image encoder of segment_anything")
+    maps = {}
+    for predicts in (False, True):
+        for encoder in encoders:
+            encoder.predicts = predicts
+        start = time.perf_counter()
+        maps[predicts] = predictor.predict_from_files_sequential(files, None)
+        print(f"{'bfloat16' if predicts else 'float32'}: {time.perf_counter() - start:.1f} s")
+    for name, label in predictor.dataset_json["labels"].items():
+        pairs = [(one == label, other == label) for one, other in zip(maps[False], maps[True], strict=True)]
+        dice = [2 * (a & b).sum() / (a.sum() + b.sum()) for a, b in pairs if a.any() or b.any()]
+        print(f"{name}: Dice {np.mean(dice):.5f} on average of {len(dice)} images, {min(dice):.5f} at worst")
+
+
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(
@@ -117,8 +149,14 @@ def main() -> None:
     parser.add_argument("--image-size", type=int, default=512, help="side in pixels (default: %(default)s)")
     parser.add_argument("--batch", type=int, default=1, help="patches at once (default: %(default)s)")
     parser.add_argument("--lessons", type=int, default=60, help="steps of the decoder (default: %(default)s)")
+    parser.add_argument("--model", type=Path, help="folder of a trained model")
+    parser.add_argument("--images", type=Path, help="folder of images for it, named as nnU-Net's")
     add_measuring_arguments(parser)
     arguments = parser.parse_args()
+    if arguments.model is not None:
+        print_agreement_of_model(arguments.model, arguments.images)
+        print_machine(arguments, ("torch", "nnunetv2"))
+        return
     measured = measure({"segment_anything": plain, "nnunetv2_semiseg": ours}, arguments)
     print_table(measured, baseline="segment_anything", unit="pass")
     print("Dice of both: " + ", ".join(f"{value:.5f}" for value in agreement(arguments)))

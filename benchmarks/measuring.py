@@ -37,12 +37,15 @@ class Measured:
         steps: Number of steps that were timed.
         gigabytes: Peak memory: of the process on a CPU (what the imports take is in it), of the tensors on
             a GPU.
+        own_gigabytes: Of these what the process did not have before the variant was built: on a CPU without
+            the imports, which are the same for all.
     """
 
     seconds: float
     processor_seconds: float
     steps: int
     gigabytes: float
+    own_gigabytes: float
 
 
 def add_measuring_arguments(parser: argparse.ArgumentParser, steps: int = 2, rounds: int = 2) -> None:
@@ -72,33 +75,35 @@ def measure(variants: Mapping[str, Builder], arguments: argparse.Namespace) -> d
     if arguments.only is not None:
         variants = {arguments.only: variants[arguments.only]}
     times: dict[str, list[tuple[float, float]]] = {name: [] for name in variants}
-    memory: dict[str, list[float]] = {name: [] for name in variants}
+    memory: dict[str, list[tuple[float, float]]] = {name: [] for name in variants}
     turns = [name for _ in range(arguments.rounds) for name in variants]
     for name in tqdm(turns, desc="variants", unit="process"):
-        seconds, gigabytes = _in_a_process(name, variants[name], arguments)
+        seconds, peak, before = _in_a_process(name, variants[name], arguments)
         times[name] += seconds
-        memory[name].append(gigabytes)
+        memory[name].append((peak, peak - before))
     return {
         name: Measured(
             min(wall for wall, _ in times[name]),
             min(processor for _, processor in times[name]),
             len(times[name]),
-            max(memory[name]),
+            *max(memory[name]),
         )
         for name in variants
     }
 
 
-def _in_a_process(
-    name: str, builder: Builder, arguments: argparse.Namespace
-) -> tuple[list[tuple[float, float]], float]:
+Run = tuple[list[tuple[float, float]], float, float]
+"""Wall and processor seconds of each step, and the memory at its peak and before there was anything."""
+
+
+def _in_a_process(name: str, builder: Builder, arguments: argparse.Namespace) -> Run:
     context = multiprocessing.get_context("spawn")
     receiving, sending = context.Pipe(duplex=False)
     process = context.Process(target=_run, args=(builder, arguments, sending))
     process.start()
     sending.close()
     try:
-        result: tuple[list[tuple[float, float]], float] = receiving.recv()
+        result: Run = receiving.recv()
     except EOFError:
         raise RuntimeError(f"'{name}' failed; its output above says why") from None
     finally:
@@ -110,6 +115,7 @@ def _run(builder: Builder, arguments: argparse.Namespace, sending: Any) -> None:
     if arguments.threads is not None:
         torch.set_num_threads(arguments.threads)
     torch.manual_seed(0)
+    before = _peak_gigabytes(arguments.device)
     step = builder(arguments)
     times = []
     # the first step allocates, chooses algorithms and, with torch.compile, compiles
@@ -119,7 +125,7 @@ def _run(builder: Builder, arguments: argparse.Namespace, sending: Any) -> None:
         if arguments.device.startswith("cuda"):
             torch.cuda.synchronize()
         times.append((time.perf_counter() - start, time.process_time() - start_processor))
-    sending.send((times[1:], _peak_gigabytes(arguments.device)))
+    sending.send((times[1:], _peak_gigabytes(arguments.device), before))
 
 
 def _peak_gigabytes(device: str) -> float:
@@ -135,12 +141,13 @@ def print_table(measured: Mapping[str, Measured], baseline: str, unit: str = "st
     """Seconds, memory, and both as ratios to one of the variants, or to the only one."""
     width = max(map(len, measured))
     reference = measured.get(baseline, next(iter(measured.values())))
-    print(f"{'':{width}}  s/{unit:5}  faster  CPU s    less  peak GB  of memory")
+    print(f"{'':{width}}  s/{unit:5}  faster  CPU s    less  peak GB  of memory  own GB  of memory")
     for name, one in measured.items():
         print(
             f"{name:{width}}  {one.seconds:7.3g}  {reference.seconds / one.seconds:5.2f}x  "
             f"{one.processor_seconds:5.3g}  {reference.processor_seconds / one.processor_seconds:5.2f}x  "
-            f"{one.gigabytes:7.2f}  {one.gigabytes / reference.gigabytes:8.2f}x"
+            f"{one.gigabytes:7.2f}  {one.gigabytes / reference.gigabytes:8.2f}x  "
+            f"{one.own_gigabytes:6.2f}  {one.own_gigabytes / reference.own_gigabytes:8.2f}x"
         )
 
 

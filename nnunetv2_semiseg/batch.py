@@ -27,6 +27,8 @@ class SemiSegBatch:
             lies outside: padding, corners that a rotation brings in, zeros around a cut-out organ. None:
             everywhere.
         task_ids: For multi-task data the task that each labeled sample stands for, ``L``; else None.
+        annotated_tasks: For multi-task data all tasks that each labeled sample is annotated for, ``L x K``;
+            K is the most that any case has, and -1 stands behind those of a case that has fewer. Else None.
     """
 
     labeled_images: torch.Tensor
@@ -37,6 +39,7 @@ class SemiSegBatch:
     unlabeled_cases: tuple[str, ...]
     unlabeled_inside: torch.Tensor | None = None
     task_ids: torch.Tensor | None = None
+    annotated_tasks: torch.Tensor | None = None
 
     @property
     def inside(self) -> torch.Tensor:
@@ -57,6 +60,9 @@ class SemiSegBatch:
         def move(tensor: torch.Tensor) -> torch.Tensor:
             return tensor.to(device, non_blocking=True)
 
+        def move_any(tensor: torch.Tensor | None) -> torch.Tensor | None:
+            return None if tensor is None else move(tensor)
+
         return SemiSegBatch(
             labeled_images=move(self.labeled_images),
             labeled_targets=tuple(move(target) for target in self.labeled_targets),
@@ -64,6 +70,7 @@ class SemiSegBatch:
             unlabeled_strong=move(self.unlabeled_strong),
             labeled_cases=self.labeled_cases,
             unlabeled_cases=self.unlabeled_cases,
-            unlabeled_inside=None if self.unlabeled_inside is None else move(self.unlabeled_inside),
-            task_ids=None if self.task_ids is None else move(self.task_ids),
+            unlabeled_inside=move_any(self.unlabeled_inside),
+            task_ids=move_any(self.task_ids),
+            annotated_tasks=move_any(self.annotated_tasks),
         )

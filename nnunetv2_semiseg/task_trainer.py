@@ -64,8 +64,9 @@ class nnUNetTrainerTasks(OwnTaskValidation, nnUNetTrainerSemiSeg):
 
     def train_step(self, batch: SemiSegBatch) -> dict[str, torch.Tensor]:
         """As the base class's, after a task is drawn for each labeled sample."""
-        tasks = self._sampling.draw_tasks(batch.labeled_cases)
-        return super().train_step(dataclasses.replace(batch, task_ids=tasks))
+        drawn = self._sampling.draw_tasks(batch.labeled_cases)
+        annotated = self._sampling.tasks_of(batch.labeled_cases)
+        return super().train_step(dataclasses.replace(batch, task_ids=drawn, annotated_tasks=annotated))
 
     def validation_step(self, batch: dict[str, Any]) -> dict[str, Any]:
         """As nnU-Net's, but a case counts on its own tasks only: for all others it is not annotated.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import torch
 
 from nnunetv2_semiseg.batch import SemiSegBatch
@@ -26,3 +28,16 @@ def test_labeled_images_count_everywhere() -> None:
     assert torch.equal(batch.inside, inside)
     assert batch.all_inside[0].all()
     assert not batch.all_inside[1:].any()
+
+
+def test_every_tensor_goes_to_the_device() -> None:
+    batch = dataclasses.replace(
+        make(torch.ones(2, 1, 4, 4)), task_ids=torch.tensor([0]), annotated_tasks=torch.tensor([[0, -1]])
+    )
+    moved = batch.to(torch.device("meta"))
+    for field in dataclasses.fields(moved):
+        value = getattr(moved, field.name)
+        tensors = value if field.name == "labeled_targets" else (value,)
+        if not field.name.endswith("_cases"):
+            assert all(tensor.device.type == "meta" for tensor in tensors), field.name
+    assert moved.labeled_cases == batch.labeled_cases

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import torch
 from batchgenerators.dataloading.nondet_multi_threaded_augmenter import NonDetMultiThreadedAugmenter
+from torch.nn.utils.rnn import pad_sequence
 
 Probabilities = np.ndarray[Any, np.dtype[np.float64]]
 
@@ -51,6 +52,9 @@ class TaskSampling:
                 "its training cases, or leave the task out"
             )
         self._joint = annotated / (num_tasks * cases_of_task)
+        self._tasks = pad_sequence(
+            [row.nonzero()[:, 0] for row in annotated], batch_first=True, padding_value=-1
+        )
         self._rows = {case: row for row, case in enumerate(case_tasks)}
 
     def case_probabilities(self, cases: Sequence[str]) -> Probabilities:
@@ -75,6 +79,18 @@ class TaskSampling:
             Task ids, ``L``, int64.
         """
         return torch.multinomial(self._joint[self._of(cases)], 1)[:, 0]
+
+    def tasks_of(self, cases: Sequence[str]) -> torch.Tensor:
+        """All tasks of each drawn case.
+
+        Args:
+            cases: Of a batch, L of them.
+
+        Returns:
+            Task ids in order, ``L x K``, int64; K is the most that any case has, and -1 stands behind those
+            of a case that has fewer.
+        """
+        return self._tasks[self._of(cases)]
 
     def _of(self, cases: Sequence[str]) -> list[int]:
         return [self._rows[case] for case in cases]

@@ -62,6 +62,11 @@ class VerSemiConfig:
         default=1.0, ge=0, description="(d) of the agreement of the synthetic task with all others"
     )
     region_weight: float = Field(default=1.0, ge=0, description="(e) of the labels inside of the cube")
+    supervised_tasks: Literal["drawn", "all"] = Field(
+        default="drawn",
+        description="drawn: (a) by one task of each image, the paper's; all: by every task that the image is "
+        "annotated for",
+    )
     ema_decay: float = Field(default=0.99, ge=0, lt=1, description="decay of the exported moving average")
     network_optimizer: Literal["paper", "nnunet"] = Field(
         default="paper",
@@ -157,12 +162,13 @@ class VerSemi(Method):
         """
         labeled_alone = context.progress.fraction < self.config.switch
         mix = self._mix_labeled(batch, self.config.labeled_cube if labeled_alone else self.config.cube_range)
+        supervised = _loss_of_every_task if self.config.supervised_tasks == "all" else _loss_of_drawn_tasks
         # after the switch nothing asks for the partners' own tasks
         first = 0 if labeled_alone else 2
         probabilities = foreground_probability(context.network(mix.images, tasks=mix.tasks[:, first:]), 2)
         synthetic = foreground_dice_loss(probabilities[:, -1], mix.targets[:, -1])
         terms = {
-            "supervised": _supervised_term(batch, context),
+            "supervised": LossTerm(supervised(batch, context), TRAINS, supervised=True),
             "synthetic": LossTerm(synthetic, TRAINS, self.config.synthetic_weight, supervised=True),
         }
         if labeled_alone:
@@ -229,16 +235,21 @@ class VerSemi(Method):
         )
 
 
-def _supervised_term(batch: SemiSegBatch, context: StepContext) -> LossTerm:
+def _loss_of_drawn_tasks(batch: SemiSegBatch, context: StepContext) -> torch.Tensor:
     """(a): each image by the task that it stands for."""
-    logits = context.network(batch.labeled_images, tasks=_task_ids(batch))
-    return LossTerm(task_seg_loss(logits, _own_foreground(batch)), TRAINS, supervised=True)
+    tasks, target = _task_ids(batch), batch.labeled_targets[0][:, 0]
+    logits = context.network(batch.labeled_images, tasks=tasks)
+    return task_seg_loss(logits, target == _label_of(tasks, target.ndim))
 
 
-def _own_foreground(batch: SemiSegBatch) -> torch.Tensor:
-    """Where each labeled image shows the structure of the task that it stands for: ``L x S``, bool."""
-    target = batch.labeled_targets[0][:, 0]
-    return target == _label_of(_task_ids(batch), target.ndim)
+def _loss_of_every_task(batch: SemiSegBatch, context: StepContext) -> torch.Tensor:
+    """(a) as if each image stood in the batch once for each of the tasks that it is annotated for."""
+    tasks, target = _annotated_tasks(batch), batch.labeled_targets[0]
+    logits = context.network(batch.labeled_images, tasks=tasks.clamp(min=0))
+    shown = target == _label_of(tasks, target.ndim)
+    is_task = _label_of(tasks, target.ndim) > 0
+    annotated = is_task.expand_as(shown).flatten(0, 1)[:, None]
+    return task_seg_loss(logits.flatten(0, 1), shown.flatten(0, 1), annotated)
 
 
 def _annotated_foreground(batch: SemiSegBatch) -> torch.Tensor:
@@ -255,3 +266,12 @@ def _task_ids(batch: SemiSegBatch) -> torch.Tensor:
     if batch.task_ids is None:
         raise ValueError("the batch has no task_ids: VerSemi must know the task of each labeled sample")
     return batch.task_ids
+
+
+def _annotated_tasks(batch: SemiSegBatch) -> torch.Tensor:
+    if batch.annotated_tasks is None:
+        raise ValueError(
+            "the batch has no annotated_tasks: with versemi.supervised_tasks=all VerSemi must know all tasks "
+            "of each labeled sample"
+        )
+    return batch.annotated_tasks

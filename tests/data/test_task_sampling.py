@@ -50,6 +50,18 @@ def test_all_tasks_have_equal_shares(mapping: tuple[dict[str, list[int]], int], 
     assert task_shares(sampling, case_tasks, num_tasks) == pytest.approx(1 / num_tasks, abs=0.06)
 
 
+@settings(deadline=None, max_examples=30)
+@given(mappings())
+def test_all_tasks_of_drawn_cases(mapping: tuple[dict[str, list[int]], int]) -> None:
+    case_tasks, num_tasks = mapping
+    drawn = [*reversed(case_tasks), next(iter(case_tasks))]
+    found = TaskSampling(case_tasks, num_tasks).tasks_of(drawn)
+    assert found.shape == (len(drawn), max(map(len, case_tasks.values())))
+    for case, row in zip(drawn, found.tolist(), strict=True):
+        tasks = sorted(case_tasks[case])
+        assert row == tasks + [-1] * (len(row) - len(tasks))
+
+
 def test_unequal_data_sets_by_hand() -> None:
     """One data set of 3 cases with one task, one of 1 case with two tasks."""
     sampling = TaskSampling({"a": [0], "b": [0], "c": [0], "d": [1, 2]}, 3)

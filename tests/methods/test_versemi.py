@@ -7,69 +7,16 @@ from typing import Any
 
 import pytest
 import torch
+from tiny_versemi import SIZE, SYNTHETIC, TASKS, make_batch, make_method, run
 from torch import nn
 
-from nnunetv2_semiseg.batch import SemiSegBatch
-from nnunetv2_semiseg.config import parse_config
 from nnunetv2_semiseg.losses.task_losses import foreground_dice_loss
 from nnunetv2_semiseg.methods import versemi
-from nnunetv2_semiseg.methods.base import Setting, StepContext, StepLosses
+from nnunetv2_semiseg.methods.base import Setting
 from nnunetv2_semiseg.methods.versemi import VerSemi, VerSemiConfig
-from nnunetv2_semiseg.schedules import Progress
 
-TASKS, SIZE = 3, 6
-SYNTHETIC = TASKS
 LEFT = torch.zeros(1, SIZE, SIZE, dtype=torch.bool)
 LEFT[..., :2] = True
-
-
-class Recorder(nn.Module):
-    """Logits from a pixel's value and the task, all of which it keeps."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.scale = nn.Parameter(torch.linspace(-1, 1, TASKS + 1))
-        self.asked: list[tuple[torch.Tensor, torch.Tensor]] = []
-        self.said: list[torch.Tensor] = []
-
-    def forward(self, images: torch.Tensor, tasks: torch.Tensor) -> torch.Tensor:
-        slots = tasks.reshape(len(images), -1)
-        foreground = images[:, None, 0] * self.scale[slots][..., None, None]
-        logits = torch.stack([torch.zeros_like(foreground), foreground], dim=2)
-        logits.retain_grad()
-        self.asked.append((images, tasks))
-        self.said.append(logits)
-        return logits if tasks.ndim == 2 else logits[:, 0]
-
-
-def make_method(**values: Any) -> VerSemi:
-    setting = Setting(num_classes=TASKS + 1, in_channels=1, patch_size=(SIZE, SIZE), new_network=nn.Identity)
-    return VerSemi(parse_config(VerSemiConfig, values, "test"), setting, nn.Identity())
-
-
-def make_batch(tasks: tuple[int, ...] = (0, 1, 2, 2), unlabeled: int = 3, seed: int = 0) -> SemiSegBatch:
-    """Each image shows the structures 1, 2 and 3 side by side, below a background."""
-    generator = torch.Generator().manual_seed(seed)
-    images = torch.randn(len(tasks), 1, SIZE, SIZE, generator=generator)
-    target = torch.arange(SIZE).div(2, rounding_mode="floor").add(1).expand(len(tasks), 1, SIZE, SIZE).clone()
-    target[:, :, 0] = 0
-    strong = torch.randn(unlabeled, 1, SIZE, SIZE, generator=generator)
-    names = tuple(str(index) for index in range(len(tasks)))
-    return SemiSegBatch(
-        images,
-        (target.to(torch.int16),),
-        strong,
-        strong,
-        names,
-        names[:unlabeled],
-        task_ids=torch.tensor(tasks),
-    )
-
-
-def run(method: VerSemi, batch: SemiSegBatch, step: int) -> tuple[StepLosses, Recorder]:
-    network = Recorder()
-    context = StepContext(network, lambda output, targets: torch.zeros(()), Progress(step, 10))
-    return method.losses(batch, context), network
 
 
 @pytest.fixture
@@ -204,6 +151,29 @@ def test_terms_of_the_labeled_stage_by_hand(left_cube: list[Any]) -> None:
     assert network.asked[1][1].tolist() == [0, 1, 2, 2]
 
 
+@pytest.mark.parametrize("step", [0, 5], ids=["labeled stage", "unlabeled stage"])
+def test_each_image_by_every_task_that_it_is_annotated_for(step: int) -> None:
+    """As a batch in which each image stands once for each of its tasks."""
+    batch = dataclasses.replace(
+        make_batch((0, 1, 2)), annotated_tasks=torch.tensor([[0, 2], [1, -1], [0, 1]])
+    )
+    losses, network = run(make_method(supervised_tasks="all"), batch, step)
+    rows, tasks = torch.tensor([0, 0, 1, 2, 2]), torch.tensor([0, 2, 1, 0, 1])
+    repeated = dataclasses.replace(
+        batch,
+        labeled_images=batch.labeled_images[rows],
+        labeled_targets=(batch.labeled_targets[0][rows],),
+        task_ids=tasks,
+    )
+    expected = run(make_method(), repeated, step)[0].terms["supervised"].value
+    torch.testing.assert_close(losses.terms["supervised"].value, expected)
+    losses.terms["supervised"].value.backward()
+    (logits,) = (said for said in network.said if said.shape[:2] == (3, 2))
+    assert logits.grad is not None
+    taught = logits.grad.abs().sum(dim=(2, 3, 4)) > 0
+    assert taught.tolist() == [[True, True], [True, False], [True, True]]
+
+
 def test_unlabeled_images_get_a_cube_of_labeled_ones_and_its_labels(left_cube: list[Any]) -> None:
     batch = make_batch()
     losses, network = run(make_method(), batch, 5)
@@ -256,6 +226,8 @@ def test_the_agreement_counts_inside_alone(left_cube: list[Any]) -> None:
 def test_a_batch_without_tasks_is_refused() -> None:
     with pytest.raises(ValueError, match="task_ids"):
         run(make_method(), dataclasses.replace(make_batch(), task_ids=None), 0)
+    with pytest.raises(ValueError, match="annotated_tasks"):
+        run(make_method(supervised_tasks="all"), make_batch(), 0)
 
 
 def test_a_patch_without_room_for_a_cube_is_refused() -> None:
