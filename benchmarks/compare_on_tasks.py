@@ -1,10 +1,12 @@
 r"""Compare one model over several partially annotated datasets with one plain nnU-Net for each of them.
 
-Trains VerSemi on a dataset that nnUNetv2_semiseg_merge_tasks has written, and the supervised trainer on
-each of the datasets that it was merged of, with the same labeled cases, patch, batch and iterations. Predicts
-the test images with all of them, splits VerSemi's predictions back into the datasets, and prints Dice of each
-structure, wall time and memory. All datasets are planned and preprocessed by nnU-Net before. Test labels are
-read once, at the end. Everything runs through command lines, and each is printed.
+Trains VerSemi on a dataset that nnUNetv2_semiseg_merge_tasks has written, and the supervised trainer on each
+of the datasets that it was merged of, with the same labeled cases, patch, batch and iterations. Predicts the
+test images with all of them, and prints Dice of each structure, wall time and memory. VerSemi predicts
+twice: all tasks at once, split back into the datasets, and with a model of a dataset's own tasks, which are
+all that its plain nnU-Net knows. All datasets are planned and preprocessed by nnU-Net before and have one
+file ending. Test labels are read once, at the end. Everything runs through command lines, and each is
+printed.
 
 Example, after merging Dataset521 and Dataset522 into Dataset520:
     for d in 520 521 522; do nnUNetv2_plan_and_preprocess -d $d -c 3d_fullres; done
@@ -34,7 +36,7 @@ from nnunetv2_semiseg.data.raw_reading import images_by_case
 from nnunetv2_semiseg.evaluation.costs import training_cost
 from nnunetv2_semiseg.evaluation.dice import per_domain_dice
 from nnunetv2_semiseg.evaluation.page.training import read_trainings
-from nnunetv2_semiseg.tasks import read_source_endings
+from nnunetv2_semiseg.tasks import read_source_endings, read_tasks
 
 MERGED_TRAINER = "nnUNetTrainerVerSemi"
 SEED = 0
@@ -42,7 +44,7 @@ SEED = 0
 
 @clean_exit
 def main() -> None:
-    """Train, predict, split back, evaluate, print."""
+    """Train, predict, evaluate, print."""
     arguments = comparison_parser(__doc__, configuration="3d_fullres", batch=2).parse_args()
     os.environ[VARIABLE] = plugin_path(os.environ.get(VARIABLE, ""))
     merged = dataset_name(arguments.dataset)
@@ -56,19 +58,57 @@ def main() -> None:
         )
     of_merged = trained.pop(merged)
     (competitor,) = of_merged.competitors
-    folders = {model: of_merged.predictions(model, SEED) for model in competitor.models}
-    run_jobs(
-        [
-            Job(f"split_{folder.name}", ("nnUNetv2_semiseg_split_tasks", *split_options(merged, folder)))
-            for folder in folders.values()
-        ],
-        devices,
-        of_merged.folder / "logs",
-        {},
-        "split",
-    )
-    print_dice(folders, trained)
+    columns: dict[str, Path] = {}
+    jobs: list[Job] = []
+    for model in competitor.models:
+        of_all = of_merged.predictions(model, SEED)
+        split, own = (of_all.with_name(f"{of_all.name}_{kind}") for kind in ("split", "own"))
+        columns |= {model: split, f"{model}, own tasks": own}
+        jobs.append(split_job(merged, of_all, split))
+        for source in sources:
+            jobs += own_task_jobs(of_merged, model, source, own, arguments)
+    failures = run_jobs(jobs, devices, of_merged.folder / "logs", {}, "tasks")
+    if failures:
+        raise failures[0]
+    print_dice(columns, trained)
     print_costs([of_merged, *trained.values()])
+
+
+def split_job(merged: str, predictions: Path, split: Path) -> Job:
+    """Lead predictions of all tasks back to the datasets of these tasks."""
+    places = ("-i", str(predictions), "-o", str(split), "--overwrite")
+    return Job(split.name, ("nnUNetv2_semiseg_split_tasks", "-d", merged, *places))
+
+
+def own_task_jobs(
+    of_merged: Comparison, model: str, source: str, folder: Path, arguments: Namespace
+) -> list[Job]:
+    """Make a model of one dataset's tasks, in the order of its labels, and predict its test images."""
+    table = read_tasks(of_merged.dataset_json, of_merged.raw / "dataset.json")
+    tasks = sorted(
+        (task for task in table.tasks if task.source == source), key=lambda task: task.source_label
+    )
+    if [task.source_label for task in tasks] != list(range(1, len(tasks) + 1)):
+        raise ValueError(
+            f"not all structures of {source} are in {of_merged.dataset}: merge it with all of them"
+        )
+    trainer = of_merged.competitors[0].models[model]
+    limited = folder.with_name(f"{folder.name}_models") / source
+    # fmt: off
+    export = (
+        "nnUNetv2_semiseg_export_tasks", "-d", of_merged.dataset, "-c", of_merged.configurations[SEED],
+        "-tr", trainer, "-f", "all", "--tasks", *(task.name for task in tasks), "-o", str(limited),
+        "--overwrite",
+    )
+    predict = (
+        "nnUNetv2_predict_from_modelfolder", "-m", str(limited), "-f", "all", "-device", arguments.device,
+        "-i", str(Path(nnUNet_raw) / source / "imagesTs"), "-o", str(folder / source),
+    )
+    # fmt: on
+    return [
+        Job(f"{name}_{folder.name}_{source}", words)
+        for name, words in (("export", export), ("predict", predict))
+    ]
 
 
 def train_and_predict(dataset: str, trainer: str, arguments: Namespace) -> Comparison:
@@ -97,22 +137,17 @@ def train_and_predict(dataset: str, trainer: str, arguments: Namespace) -> Compa
     return comparison
 
 
-def split_options(merged: str, folder: Path) -> tuple[str, ...]:
-    """Of the command that leads predictions back to the datasets of their tasks."""
-    return ("-d", merged, "-i", str(folder), "-o", f"{folder}_split", "--overwrite")
-
-
 def print_dice(folders: dict[str, Path], sources: dict[str, Comparison]) -> None:
     """A table of mean Dice over all test cases: a row for each structure, a column for each model.
 
     Args:
-        folders: Predictions of the merged dataset by the model's name.
+        folders: Predictions of VerSemi by the column's title, a folder in them for each dataset.
         sources: The training of each dataset that it was merged of.
     """
     print(f"\n| structure | plain nnU-Net | {' | '.join(folders)} |\n|---|---|{'---|' * len(folders)}")
     for source, comparison in sources.items():
         plain = comparison.predictions(comparison.competitors[0].name, SEED)
-        split = [folder.with_name(f"{folder.name}_split") / source for folder in folders.values()]
+        split = [folder / source for folder in folders.values()]
         labels, dataset_json = comparison.raw / "labelsTs", comparison.dataset_json
         results = [list(per_domain_dice(f, labels, dataset_json).values()) for f in (plain, *split)]
         for name, label in dataset_json["labels"].items():
