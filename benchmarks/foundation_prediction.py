@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from measuring import Step, add_measuring_arguments, measure, print_machine, print_table
+from measuring import Step, add_measuring_arguments, measure, print_machine, print_rates, print_table
 from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor
 from nnunetv2.utilities.utils import create_lists_from_splitted_dataset_folder
 from plain_sam import PlainSam
@@ -47,7 +47,7 @@ def deployed(arguments: argparse.Namespace) -> DeployedSemanticSam:
     _teach_brightness(student, images(arguments), arguments.lessons)
     network = DeployedSemanticSam(config, in_channels=3, num_classes=CLASSES)
     network.load_state_dict(deployed_state(student))
-    return network.eval()
+    return network.requires_grad_(False).eval()
 
 
 def _teach_brightness(student: SemanticSam, patches: torch.Tensor, lessons: int) -> None:
@@ -77,7 +77,7 @@ def ours(arguments: argparse.Namespace) -> Step:
     """The exported network."""
     network, patches = deployed(arguments), images(arguments)
 
-    @torch.inference_mode()
+    @torch.no_grad()  # in inference mode, as the predictor has it, torch can't count operations
     def step() -> torch.Tensor:
         return network(patches)
 
@@ -88,7 +88,7 @@ def plain(arguments: argparse.Namespace) -> Step:
     """Segment_anything's own modules with the same weights."""
     network, patches = _plain_copy(deployed(arguments), arguments), images(arguments)
 
-    @torch.inference_mode()
+    @torch.no_grad()  # in inference mode, as the predictor has it, torch can't count operations
     def step() -> torch.Tensor:
         return F.interpolate(network(patches), patches.shape[2:], mode="bilinear", align_corners=False)
 
@@ -100,7 +100,7 @@ def _plain_copy(network: DeployedSemanticSam, arguments: argparse.Namespace) -> 
     model.encoder.load_state_dict(network.sam.encoder.vit.state_dict())
     model.prompts.load_state_dict(network.sam.trained.prompt_encoder.state_dict())
     model.decoder.load_state_dict(network.sam.trained.mask_decoder.state_dict())
-    return model.eval()
+    return model.requires_grad_(False).eval()
 
 
 def agreement(arguments: argparse.Namespace) -> list[float]:
@@ -159,6 +159,7 @@ def main() -> None:
         return
     measured = measure({"segment_anything": plain, "nnunetv2_semiseg": ours}, arguments)
     print_table(measured, baseline="segment_anything", unit="pass")
+    print_rates(measured, arguments)
     print("Dice of both: " + ", ".join(f"{value:.5f}" for value in agreement(arguments)))
     print_machine(arguments, ("torch", "segment-anything"))
 

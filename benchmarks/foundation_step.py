@@ -16,7 +16,7 @@ from functools import partial
 from typing import Any
 
 import torch
-from measuring import Step, add_measuring_arguments, measure, print_machine, print_table
+from measuring import Step, add_measuring_arguments, measure, print_machine, print_rates, print_table
 from plain_sam import PlainSam, move_teacher
 from torch import nn
 
@@ -103,6 +103,7 @@ def main() -> None:
     arguments = parser.parse_args()
     measured = measure({"segment_anything": plain, "nnunetv2_semiseg": ours}, arguments)
     print_table(measured, baseline="segment_anything")
+    print_rates(measured, arguments)
     print_machine(arguments, ("torch", "segment-anything"))
 
 

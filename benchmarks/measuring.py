@@ -5,6 +5,9 @@ variants take turns for several rounds: what else the machine does meanwhile hit
 fastest step of each is what the program prints. Ratios in one run can be compared; seconds of two machines,
 or of two days, can not. On a CPU the processor time of all threads stands beside the wall time: it hardly
 depends on what else is running.
+
+How far a step is from what the hardware can do: its floating-point operations in matrix products and
+convolutions, counted by torch, in the place of its seconds at the rate of one large product.
 """
 
 from __future__ import annotations
@@ -20,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch.utils.flop_counter import FlopCounterMode
 from tqdm import tqdm
 
 Step = Callable[[], object]
@@ -39,6 +43,8 @@ class Measured:
             a GPU.
         own_gigabytes: Of these what the process did not have before the variant was built: on a CPU without
             the imports, which are the same for all.
+        operations: Floating-point operations of matrix products and convolutions in a step, those that are
+            done again in the backward pass included.
     """
 
     seconds: float
@@ -46,6 +52,7 @@ class Measured:
     steps: int
     gigabytes: float
     own_gigabytes: float
+    operations: float
 
 
 def add_measuring_arguments(parser: argparse.ArgumentParser, steps: int = 2, rounds: int = 2) -> None:
@@ -76,9 +83,10 @@ def measure(variants: Mapping[str, Builder], arguments: argparse.Namespace) -> d
         variants = {arguments.only: variants[arguments.only]}
     times: dict[str, list[tuple[float, float]]] = {name: [] for name in variants}
     memory: dict[str, list[tuple[float, float]]] = {name: [] for name in variants}
+    operations: dict[str, float] = {}
     turns = [name for _ in range(arguments.rounds) for name in variants]
     for name in tqdm(turns, desc="variants", unit="process"):
-        seconds, peak, before = _in_a_process(name, variants[name], arguments)
+        seconds, peak, before, operations[name] = _in_a_process(name, variants[name], arguments)
         times[name] += seconds
         memory[name].append((peak, peak - before))
     return {
@@ -87,13 +95,14 @@ def measure(variants: Mapping[str, Builder], arguments: argparse.Namespace) -> d
             min(processor for _, processor in times[name]),
             len(times[name]),
             *max(memory[name]),
+            operations[name],
         )
         for name in variants
     }
 
 
-Run = tuple[list[tuple[float, float]], float, float]
-"""Wall and processor seconds of each step, and the memory at its peak and before there was anything."""
+Run = tuple[list[tuple[float, float]], float, float, float]
+"""Wall and processor seconds of each step, memory at the peak and before there was anything, operations."""
 
 
 def _in_a_process(name: str, builder: Builder, arguments: argparse.Namespace) -> Run:
@@ -125,7 +134,10 @@ def _run(builder: Builder, arguments: argparse.Namespace, sending: Any) -> None:
         if arguments.device.startswith("cuda"):
             torch.cuda.synchronize()
         times.append((time.perf_counter() - start, time.process_time() - start_processor))
-    sending.send((times[1:], _peak_gigabytes(arguments.device), before))
+    peak = _peak_gigabytes(arguments.device)
+    with FlopCounterMode(display=False) as counter:
+        step()
+    sending.send((times[1:], peak, before, counter.get_total_flops()))
 
 
 def _peak_gigabytes(device: str) -> float:
@@ -135,6 +147,33 @@ def _peak_gigabytes(device: str) -> float:
     status = Path("/proc/self/status").read_text().splitlines()
     (kilobytes,) = (line.split()[1] for line in status if line.startswith("VmHWM:"))
     return int(kilobytes) * 1024 / 1e9
+
+
+def matrix_rate(device: str, dtype: torch.dtype, side: int = 4096, repeats: int = 5) -> float:
+    """Floating-point operations per second of one product of two large square matrices, the best of some."""
+    one, other = (torch.rand(side, side, device=device, dtype=dtype) for _ in range(2))
+    seconds = []
+    for _ in range(1 + repeats):
+        start = time.perf_counter()
+        one @ other
+        if device.startswith("cuda"):
+            torch.cuda.synchronize()
+        seconds.append(time.perf_counter() - start)
+    return 2 * side**3 / min(seconds[1:])
+
+
+def print_rates(measured: Mapping[str, Measured], arguments: argparse.Namespace) -> None:
+    """The operations of each variant per second, and what large products reach."""
+    if arguments.threads is not None:
+        torch.set_num_threads(arguments.threads)
+    half = torch.float16 if arguments.device.startswith("cuda") else torch.bfloat16
+    rates = {dtype: matrix_rate(arguments.device, dtype) for dtype in (torch.float32, half)}
+    for name, one in measured.items():
+        rate = one.operations / one.seconds
+        shares = ", ".join(f"{rate / best:.0%} of {_short(dtype)}" for dtype, best in rates.items())
+        print(f"{name}: {one.operations / 1e12:.2f} TFLOP at {rate / 1e12:.2f} TFLOP/s, {shares}")
+    products = ", ".join(f"{best / 1e12:.2f} TFLOP/s in {_short(dtype)}" for dtype, best in rates.items())
+    print(f"products of two large matrices: {products}")
 
 
 def print_table(measured: Mapping[str, Measured], baseline: str, unit: str = "step") -> None:
@@ -158,6 +197,10 @@ def print_machine(arguments: argparse.Namespace, packages: Sequence[str] = ("tor
     print(f"machine: {processor}")
     print("versions: " + ", ".join(f"{name} {version(name)}" for name in packages))
     print("settings: " + ", ".join(f"{name}={value}" for name, value in vars(arguments).items()))
+
+
+def _short(dtype: torch.dtype) -> str:
+    return str(dtype).removeprefix("torch.")
 
 
 def _cpu() -> str:

@@ -15,7 +15,7 @@ import copy
 
 import torch
 from dynamic_network_architectures.architectures.unet import PlainConvUNet
-from measuring import Step, add_measuring_arguments, measure, print_machine, print_table
+from measuring import Step, add_measuring_arguments, measure, print_machine, print_rates, print_table
 from nnunetv2.training.loss.compound_losses import DC_and_CE_loss
 from nnunetv2.training.loss.dice import MemoryEfficientSoftDiceLoss
 from torch import nn
@@ -129,6 +129,7 @@ def main() -> None:
     arguments = parser.parse_args()
     measured = measure({"separate passes": passes, "Mean Teacher": ours}, arguments)
     print_table(measured, baseline="separate passes")
+    print_rates(measured, arguments)
     print_machine(arguments, ("torch", "nnunetv2"))
 
 

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 import torch
 from dynamic_network_architectures.architectures.unet import PlainConvUNet
-from measuring import Step, add_measuring_arguments, measure, print_machine, print_table
+from measuring import Step, add_measuring_arguments, measure, print_machine, print_rates, print_table
 from plain_sam import PlainSam, move_teacher
 from torch import nn
 from torch.nn import functional as F
@@ -220,6 +220,7 @@ def main() -> None:
     arguments = parser.parse_args()
     measured = measure({"plain": plain, "nnunetv2_semiseg": ours}, arguments)
     print_table(measured, baseline="plain")
+    print_rates(measured, arguments)
     print_machine(arguments, ("torch", "segment-anything", "dynamic-network-architectures"))
 
 
