@@ -77,6 +77,10 @@ def test_groups_equal_a_loop(samples: int, tasks: int) -> None:
 
 @pytest.fixture
 def head() -> DynamicHead:
+    return new_head()
+
+
+def new_head() -> DynamicHead:
     return DynamicHead(6, 4, 3, nn.GroupNorm(1, 6), nn.GroupNorm(1, 4))
 
 
@@ -85,7 +89,7 @@ def test_shapes_of_images_and_volumes(head: DynamicHead, space: tuple[int, ...])
     bottleneck, decoded = torch.randn(2, 6, *[2] * len(space)), torch.randn(2, 4, *space)
     logits = head(bottleneck, decoded, torch.tensor([[0, 1, 2], [2, 2, 0]]))
     assert logits.shape == (2, 3, 2, *space)
-    assert torch.equal(logits[1, 0], logits[1, 1])
+    torch.testing.assert_close(logits[1, 0], logits[1, 1])
     assert not torch.allclose(logits[0, 0], logits[0, 1])
 
 
@@ -112,7 +116,36 @@ def test_every_parameter_is_trained(head: DynamicHead) -> None:
     for name, parameter in head.named_parameters():
         assert parameter.grad is not None, name
         assert parameter.grad.abs().sum() > 0, name
-    assert (head.controller.weight.grad.abs().sum(1) > 0).all(), "a generated parameter without use"
+
+
+def test_every_generated_parameter_is_used() -> None:
+    """In some of ten heads: one of few rectified units may be silent everywhere."""
+    used = torch.zeros(sum(WEIGHTS) + sum(BIASES))
+    for seed in range(10):
+        torch.manual_seed(seed)
+        head = new_head()
+        head(torch.randn(2, 6, 3, 3), torch.randn(2, 4, 8, 8), torch.tensor([[0, 1, 2]] * 2)).sum().backward()
+        assert head.controller.weight.grad is not None
+        used += head.controller.weight.grad.abs().sum(1)
+    assert (used > 0).all()
+
+
+@pytest.mark.parametrize("channels", [(32, 8), (320, 32)])
+def test_a_fresh_head_tells_pixels_apart_and_passes_gradients_on(channels: tuple[int, int]) -> None:
+    """As a fresh layer does whose inputs and outputs vary by 1, whatever the width of the network."""
+    below, beside = channels
+    spread, gradients = [], []
+    for seed in range(10):
+        torch.manual_seed(seed)
+        head = DynamicHead(below, beside, 4, nn.GroupNorm(1, below), nn.GroupNorm(1, beside))
+        decoded = torch.randn(2, beside, 8, 8, requires_grad=True)
+        logits = head(torch.randn(2, below, 4, 4), decoded, torch.tensor([[0, 1, 2, 3]] * 2))
+        spread.append(logits.flatten(3).std(-1).mean().item())
+        logits[:, :, 1].sum().backward()
+        assert decoded.grad is not None
+        gradients.append(decoded.grad.norm().item())
+    assert 0.3 < sum(spread) / 10 < 3
+    assert min(gradients) > 1
 
 
 def test_mixed_precision_is_finite(head: DynamicHead) -> None:
