@@ -99,7 +99,8 @@ class nnUNetTrainerSemiSeg(nnUNetTrainerOnRanks):
         own = self.method_class.deployed_optimizer(self.resolved.method, self.network.parameters())
         if own is None:
             return super().configure_optimizers()
-        return own, PolyLRScheduler(own, own.param_groups[0]["lr"], self.num_epochs, exponent=0)
+        exponent = 0.9 if self.method_class.decays(self.resolved.method) else 0
+        return own, PolyLRScheduler(own, own.param_groups[0]["lr"], self.num_epochs, exponent=exponent)
 
     def _set_batch_size_and_oversample(self) -> None:
         """The labeled batch size takes the place of the plans'; the unlabeled one goes along."""

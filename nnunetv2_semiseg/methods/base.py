@@ -171,8 +171,13 @@ class Method(nn.Module, ABC):
     def deployed_optimizer(
         cls, config: Any, parameters: Iterable[nn.Parameter]
     ) -> torch.optim.Optimizer | None:
-        """An optimizer of constant rate for the deployed network; None: nnU-Net's own, with its schedule."""
+        """An optimizer for the deployed network, see `decays`; None: nnU-Net's own, with its schedule."""
         return None
+
+    @classmethod
+    def decays(cls, config: Any) -> bool:
+        """Whether the rate of `deployed_optimizer` falls as nnU-Net's does; else it is constant."""
+        return False
 
     @abstractmethod
     def losses(self, batch: SemiSegBatch, context: StepContext) -> StepLosses:

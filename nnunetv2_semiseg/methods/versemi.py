@@ -68,9 +68,10 @@ class VerSemiConfig:
         "annotated for",
     )
     ema_decay: float = Field(default=0.99, ge=0, lt=1, description="decay of the exported moving average")
-    network_optimizer: Literal["paper", "nnunet"] = Field(
+    network_optimizer: Literal["paper", "decaying", "nnunet"] = Field(
         default="paper",
-        description="paper: Adam 1e-3, betas 0.5 and 0.999, constant; nnunet: SGD 0.01 with poly schedule",
+        description="paper: Adam 1e-3, betas 0.5 and 0.999, constant; decaying: the same with nnU-Net's poly "
+        "schedule; nnunet: SGD 0.01 with it",
     )
 
     @model_validator(mode="after")
@@ -136,6 +137,11 @@ class VerSemi(Method):
         if config.network_optimizer == "nnunet":
             return None
         return torch.optim.Adam(parameters, lr=1e-3, betas=(0.5, 0.999))
+
+    @classmethod
+    def decays(cls, config: VerSemiConfig) -> bool:
+        """As `network_optimizer` says."""
+        return config.network_optimizer == "decaying"
 
     def teachers(self) -> dict[str, nn.Module]:
         """The moving average, which teaches nothing here."""

@@ -55,7 +55,7 @@ class DynamicHead(nn.Module):
 
     @torch.no_grad()
     def _initialize(self, bottleneck_channels: int) -> None:
-        """Let the generated layers begin as He et al. (ICCV 2015) start a layer before ReLU: std √(2 / inputs).
+        """Let the generated layers begin as He et al. (ICCV 2015) start those before ReLU: std √(2 / inputs).
 
         torch's defaults would generate weights of a third of it; three such layers in a row leave almost
         nothing of what differs between pixels, and pass as little of the gradient back.

@@ -73,6 +73,55 @@ def test_a_task_without_a_labeled_case_is_refused_at_the_start(workspace: Worksp
     assert "\n" not in str(error.value)
 
 
+def started(workspace: Workspace, **settings: Any) -> Any:
+    """A trainer that is ready for its first step."""
+    write_tasks(workspace)
+    configuration = workspace.configure("2d_changed", epochs=2, versemi=settings)
+    plans = {**workspace.read_plans(), "continue_training": False}
+    device = torch.device("cpu")
+    trainer = nnUNetTrainerVerSemi(plans, configuration, 0, workspace.dataset_json, device)
+    trainer.on_train_start()
+    trainer.on_train_epoch_start()
+    return trainer
+
+
+@pytest.mark.parametrize(
+    ("choice", "rates"),
+    [("paper", (1e-3, 1e-3)), ("decaying", (1e-3, 1e-3 * 0.5**0.9)), ("nnunet", (0.01, 0.01 * 0.5**0.9))],
+)
+def test_learning_rates(workspace: Workspace, choice: str, rates: tuple[float, float]) -> None:
+    trainer = started(workspace, network_optimizer=choice)
+    (group,) = trainer.optimizer.param_groups
+    assert isinstance(trainer.optimizer, torch.optim.SGD if choice == "nnunet" else torch.optim.Adam)
+    assert group["lr"] == pytest.approx(rates[0])
+    trainer.current_epoch = 1
+    trainer.on_train_epoch_start()
+    assert group["lr"] == pytest.approx(rates[1])
+
+
+def test_the_method_learns_which_tasks_each_image_has(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trainer = started(workspace, supervised_tasks="all")
+    batches = []
+    losses = trainer.method.losses
+
+    def look(batch: Any, context: Any) -> Any:
+        batches.append(batch)
+        return losses(batch, context)
+
+    monkeypatch.setattr(trainer.method, "losses", look)
+    for _ in range(4):
+        trainer.train_step(next(trainer.dataloader_train))
+    names = list(workspace.dataset_json["tasks"])
+    for batch in batches:
+        expected = [workspace.dataset_json["case_tasks"][case] for case in batch.labeled_cases]
+        found = [[names[task] for task in row if task >= 0] for row in batch.annotated_tasks.tolist()]
+        assert found == expected
+        drawn = [names[task] for task in batch.task_ids.tolist()]
+        assert all(name in names_of_case for name, names_of_case in zip(drawn, expected, strict=True))
+
+
 def test_a_fold_without_a_task_is_refused() -> None:
     with pytest.raises(
         ValueError, match="fold 2: none of its 2 training cases is annotated for task 'spleen'"
