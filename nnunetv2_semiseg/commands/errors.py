@@ -13,6 +13,7 @@ USER_ERRORS = (ValueError, FileNotFoundError, NotImplementedError, WorkerKilledE
 
 _SPACE = "make room, or choose a folder on another disk"
 _RIGHT = "ask for the right to, or choose another folder"
+_MEMORY = "end other programs, use fewer processes where the command has -np, or take a larger machine"
 REMEDIES = {errno.ENOSPC: _SPACE, errno.EDQUOT: _SPACE, errno.EACCES: _RIGHT, errno.EROFS: _RIGHT}
 """What to do about errors of the operating system that are no defect of the program."""
 
@@ -21,7 +22,8 @@ def clean_exit(main: Callable[[], None]) -> Callable[[], None]:
     """Let a command end with one line instead of a traceback where the user can mend the cause.
 
     ``ValueError``, ``FileNotFoundError``, ``NotImplementedError`` and ``WorkerKilledError`` become
-    ``error: ...`` on stderr and exit code 1, and so do a full disk and a folder that may not be written to.
+    ``error: ...`` on stderr and exit code 1, and so do a full disk, a folder that may not be written to and
+    too little memory.
     Every other exception is a defect and keeps its traceback.
 
     Args:
@@ -37,6 +39,10 @@ def clean_exit(main: Callable[[], None]) -> Callable[[], None]:
             main()
         except USER_ERRORS as error:
             print(f"error: {error}", file=sys.stderr)
+            sys.exit(1)
+        except MemoryError as error:
+            details = f" ({error})" if str(error) else ""
+            print(f"error: not enough memory{details}: {_MEMORY}", file=sys.stderr)
             sys.exit(1)
         except OSError as error:
             if error.errno not in REMEDIES:

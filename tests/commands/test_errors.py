@@ -26,6 +26,16 @@ def failing(error: BaseException) -> None:
         (NotImplementedError("no regions: take labels"), "no regions: take labels"),
         (WorkerKilledError("killed: use fewer"), "killed: use fewer"),
         (
+            MemoryError("Unable to allocate 9 GiB"),
+            "not enough memory (Unable to allocate 9 GiB): end other programs, use fewer processes where the "
+            "command has -np, or take a larger machine",
+        ),
+        (
+            MemoryError(),
+            "not enough memory: end other programs, use fewer processes where the command has -np, or take a "
+            "larger machine",
+        ),
+        (
             OSError(errno.ENOSPC, "No space left on device", "/data/report"),
             "No space left on device (/data/report): make room, or choose a folder on another disk",
         ),
