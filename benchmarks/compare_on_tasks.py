@@ -51,6 +51,7 @@ def main() -> None:
     file = Path(nnUNet_raw) / merged / "dataset.json"
     sources = list(read_source_endings(read_json(file, merged), file))
     devices = parse_devices([arguments.device])
+    own_tasks = {source: tasks_of(merged, source) for source in sources}
     trained = {}
     for dataset in (merged, *sources):
         trained[dataset] = train_and_predict(
@@ -66,7 +67,7 @@ def main() -> None:
         columns |= {model: split, f"{model}, own tasks": own}
         jobs.append(split_job(merged, of_all, split))
         for source in sources:
-            jobs += own_task_jobs(of_merged, model, source, own, arguments)
+            jobs += own_task_jobs(of_merged, model, own_tasks[source], own / source, arguments)
     failures = run_jobs(jobs, devices, of_merged.folder / "logs", {}, "tasks")
     if failures:
         raise failures[0]
@@ -80,34 +81,43 @@ def split_job(merged: str, predictions: Path, split: Path) -> Job:
     return Job(split.name, ("nnUNetv2_semiseg_split_tasks", "-d", merged, *places))
 
 
-def own_task_jobs(
-    of_merged: Comparison, model: str, source: str, folder: Path, arguments: Namespace
-) -> list[Job]:
-    """Make a model of one dataset's tasks, in the order of its labels, and predict its test images."""
-    table = read_tasks(of_merged.dataset_json, of_merged.raw / "dataset.json")
+def tasks_of(merged: str, source: str) -> list[str]:
+    """Names of the tasks of a dataset, in the order of its labels.
+
+    Raises:
+        ValueError: Not all of its structures are tasks, so that a model of these has other labels.
+    """
+    file = Path(nnUNet_raw) / merged / "dataset.json"
+    table = read_tasks(read_json(file, merged), file)
     tasks = sorted(
         (task for task in table.tasks if task.source == source), key=lambda task: task.source_label
     )
     if [task.source_label for task in tasks] != list(range(1, len(tasks) + 1)):
-        raise ValueError(
-            f"not all structures of {source} are in {of_merged.dataset}: merge it with all of them"
-        )
+        raise ValueError(f"not all structures of {source} are in {merged}: merge it with all of them")
+    return [task.name for task in tasks]
+
+
+def own_task_jobs(
+    of_merged: Comparison, model: str, tasks: list[str], folder: Path, arguments: Namespace
+) -> list[Job]:
+    """Make a model of one dataset's tasks and predict its test images into a folder named like it."""
     trainer = of_merged.competitors[0].models[model]
-    limited = folder.with_name(f"{folder.name}_models") / source
+    name = folder.parent.name
+    limited = folder.parent.with_name(f"{name}_models") / folder.name
     # fmt: off
     export = (
         "nnUNetv2_semiseg_export_tasks", "-d", of_merged.dataset, "-c", of_merged.configurations[SEED],
-        "-tr", trainer, "-f", "all", "--tasks", *(task.name for task in tasks), "-o", str(limited),
+        "-tr", trainer, "-f", "all", "--tasks", *tasks, "-o", str(limited),
         "--overwrite",
     )
     predict = (
         "nnUNetv2_predict_from_modelfolder", "-m", str(limited), "-f", "all", "-device", arguments.device,
-        "-i", str(Path(nnUNet_raw) / source / "imagesTs"), "-o", str(folder / source),
+        "-i", str(Path(nnUNet_raw) / folder.name / "imagesTs"), "-o", str(folder),
     )
     # fmt: on
     return [
-        Job(f"{name}_{folder.name}_{source}", words)
-        for name, words in (("export", export), ("predict", predict))
+        Job(f"{kind}_{name}_{folder.name}", words)
+        for kind, words in (("export", export), ("predict", predict))
     ]
 
 

@@ -137,6 +137,8 @@ def print_agreement_of_model(model: Path, images: Path) -> None:
     for name, label in predictor.dataset_json["labels"].items():
         pairs = [(one == label, other == label) for one, other in zip(maps[False], maps[True], strict=True)]
         dice = [2 * (a & b).sum() / (a.sum() + b.sum()) for a, b in pairs if a.any() or b.any()]
+        if not dice:
+            continue
         print(f"{name}: Dice {np.mean(dice):.5f} on average of {len(dice)} images, {min(dice):.5f} at worst")
 
 
@@ -149,10 +151,12 @@ def main() -> None:
     parser.add_argument("--image-size", type=int, default=512, help="side in pixels (default: %(default)s)")
     parser.add_argument("--batch", type=int, default=1, help="patches at once (default: %(default)s)")
     parser.add_argument("--lessons", type=int, default=60, help="steps of the decoder (default: %(default)s)")
-    parser.add_argument("--model", type=Path, help="folder of a trained model")
+    parser.add_argument("--model", type=Path, help="folder of a trained model, to be run on the CPU")
     parser.add_argument("--images", type=Path, help="folder of images for it, named as nnU-Net's")
     add_measuring_arguments(parser)
     arguments = parser.parse_args()
+    if (arguments.model is None) != (arguments.images is None):
+        parser.error("--model and --images belong together")
     if arguments.model is not None:
         print_agreement_of_model(arguments.model, arguments.images)
         print_machine(arguments, ("torch", "nnunetv2"))

@@ -19,6 +19,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
+from math import nan
 from pathlib import Path
 from typing import Any
 
@@ -149,17 +150,20 @@ def _peak_gigabytes(device: str) -> float:
     return int(kilobytes) * 1024 / 1e9
 
 
-def matrix_rate(device: str, dtype: torch.dtype, side: int = 4096, repeats: int = 5) -> float:
-    """Floating-point operations per second of one product of two large square matrices, the best of some."""
+def matrix_rate(device: str, dtype: torch.dtype) -> float:
+    """Floating-point operations per second of products of two large square matrices, the best of five."""
+    # long enough that starting and waiting don't count
+    side, products = (8192, 10) if device.startswith("cuda") else (2048, 1)
     one, other = (torch.rand(side, side, device=device, dtype=dtype) for _ in range(2))
     seconds = []
-    for _ in range(1 + repeats):
+    for _ in range(6):
         start = time.perf_counter()
-        one @ other
+        for _ in range(products):
+            one @ other
         if device.startswith("cuda"):
             torch.cuda.synchronize()
         seconds.append(time.perf_counter() - start)
-    return 2 * side**3 / min(seconds[1:])
+    return 2 * side**3 * products / min(seconds[1:])
 
 
 def print_rates(measured: Mapping[str, Measured], arguments: argparse.Namespace) -> None:
@@ -186,7 +190,7 @@ def print_table(measured: Mapping[str, Measured], baseline: str, unit: str = "st
             f"{name:{width}}  {one.seconds:7.3g}  {reference.seconds / one.seconds:5.2f}x  "
             f"{one.processor_seconds:5.3g}  {reference.processor_seconds / one.processor_seconds:5.2f}x  "
             f"{one.gigabytes:7.2f}  {one.gigabytes / reference.gigabytes:8.2f}x  "
-            f"{one.own_gigabytes:6.2f}  {one.own_gigabytes / reference.own_gigabytes:8.2f}x"
+            f"{one.own_gigabytes:6.2f}  {one.own_gigabytes / (reference.own_gigabytes or nan):8.2f}x"
         )
 
 

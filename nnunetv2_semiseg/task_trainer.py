@@ -112,7 +112,7 @@ def sampling_lines(table: TaskTable, cases: list[str], sampling: TaskSampling) -
         count = sum(task in table.of_case(case) for case in cases)
         lines.append(
             f"task {task.name}: label {task.label}, {count} labeled cases of {task.source}, "
-            f"{1 / len(table.tasks):.1%} of the labeled samples"
+            f"drawn for {1 / len(table.tasks):.1%} of the labeled samples"
         )
     for source in dict.fromkeys(task.source for task in table.tasks):
         of_source = [drawn[case] for case in cases if table.of_case(case)[0].source == source]

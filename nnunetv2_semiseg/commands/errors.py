@@ -14,7 +14,13 @@ USER_ERRORS = (ValueError, FileNotFoundError, NotImplementedError, WorkerKilledE
 _SPACE = "make room, or choose a folder on another disk"
 _RIGHT = "ask for the right to, or choose another folder"
 _MEMORY = "end other programs, use fewer processes where the command has -np, or take a larger machine"
-REMEDIES = {errno.ENOSPC: _SPACE, errno.EDQUOT: _SPACE, errno.EACCES: _RIGHT, errno.EROFS: _RIGHT}
+REMEDIES = {
+    errno.ENOSPC: _SPACE,
+    errno.EDQUOT: _SPACE,
+    errno.EACCES: _RIGHT,
+    errno.EROFS: _RIGHT,
+    errno.ENOMEM: _MEMORY,
+}
 """What to do about errors of the operating system that are no defect of the program."""
 
 
@@ -23,7 +29,7 @@ def clean_exit(main: Callable[[], None]) -> Callable[[], None]:
 
     ``ValueError``, ``FileNotFoundError``, ``NotImplementedError`` and ``WorkerKilledError`` become
     ``error: ...`` on stderr and exit code 1, and so do a full disk, a folder that may not be written to and
-    too little memory.
+    memory that the operating system doesn't give.
     Every other exception is a defect and keeps its traceback.
 
     Args:

@@ -6,8 +6,6 @@ IEEE TMI 2025; the form of the head is that of DoDNet (Zhang et al., CVPR 2021).
 
 from __future__ import annotations
 
-import math
-
 import torch
 from torch import nn
 from torch.nn import functional as F
@@ -51,22 +49,6 @@ class DynamicHead(nn.Module):
         self.controller = nn.Linear(bottleneck_channels + num_slots, sum(WEIGHTS) + sum(BIASES))
         self.decoder_norm = decoder_norm
         self.projection = nn.Conv1d(decoder_channels, CHANNELS, 1)
-        self._initialize(bottleneck_channels)
-
-    @torch.no_grad()
-    def _initialize(self, bottleneck_channels: int) -> None:
-        """Let the generated layers begin as He et al. (ICCV 2015) start those before ReLU: std √(2 / inputs).
-
-        torch's defaults would generate weights of a third of it; three such layers in a row leave almost
-        nothing of what differs between pixels, and pass as little of the gradient back.
-        """
-        # pooled features of a rectified standard normal distribution are close to its mean, √(1 / 2π)
-        squared_length = bottleneck_channels / (2 * math.pi) + 1
-        nn.init.normal_(self.controller.weight, std=math.sqrt(2 / CHANNELS / squared_length))
-        self.controller.weight[sum(WEIGHTS) :] = 0
-        nn.init.kaiming_normal_(self.projection.weight, nonlinearity="relu")
-        for layer in (self.controller, self.projection):
-            nn.init.zeros_(layer.get_parameter("bias"))
 
     def forward(self, bottleneck: torch.Tensor, decoded: torch.Tensor, tasks: torch.Tensor) -> torch.Tensor:
         """Segment every image for K tasks; what does not depend on the task is computed once.

@@ -31,6 +31,11 @@ def failing(error: BaseException) -> None:
             "command has -np, or take a larger machine",
         ),
         (
+            OSError(errno.ENOMEM, "Cannot allocate memory"),
+            "Cannot allocate memory: end other programs, use fewer processes where the command has -np, or "
+            "take a larger machine",
+        ),
+        (
             MemoryError(),
             "not enough memory: end other programs, use fewer processes where the command has -np, or take a "
             "larger machine",

@@ -42,7 +42,7 @@ def configure_steps(workspace: Workspace) -> None:
         fixmatch=LOW,
         knowsam={"mixing_start": 0.5},
         # Adam would make a step of full size of a gradient that is nothing but rounding
-        versemi={"network_optimizer": "nnunet"},
+        versemi={"network_optimizer": "nnunet", "supervised_tasks": "all"},
         uamt={"noise": 0.0, "passes": 1, "weight": 10.0},
     )
 

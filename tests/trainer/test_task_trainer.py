@@ -134,8 +134,8 @@ def test_shares_in_the_log() -> None:
     cases = ["a", "b", "c", "s"]
     sampling = TaskSampling(tasks_of_fold(TABLE, cases, 0), 2)
     assert sampling_lines(TABLE, cases, sampling) == [
-        "task liver: label 1, 3 labeled cases of Dataset511_A, 50.0% of the labeled samples",
-        "task spleen: label 2, 1 labeled cases of Dataset512_B, 50.0% of the labeled samples",
+        "task liver: label 1, 3 labeled cases of Dataset511_A, drawn for 50.0% of the labeled samples",
+        "task spleen: label 2, 1 labeled cases of Dataset512_B, drawn for 50.0% of the labeled samples",
         "dataset Dataset511_A: 3 labeled cases, 50.0% of the labeled samples",
         "dataset Dataset512_B: 1 labeled cases, 50.0% of the labeled samples",
     ]
@@ -201,7 +201,10 @@ def test_a_dataset_much_larger_than_another_has_the_same_share(workspace: Worksp
     trainer.on_train_start()
     (log,) = (workspace.model(TRAINER) / "fold_0").glob("training_log_*.txt")
     text = log.read_text()
-    assert f"task {small}: label 2, 1 labeled cases of Dataset512_Small, 50.0% of the labeled samples" in text
+    assert (
+        f"task {small}: label 2, 1 labeled cases of Dataset512_Small, drawn for 50.0% of the labeled samples"
+        in text
+    )
     assert (
         f"dataset {workspace.dataset}: {len(cases) - 1} labeled cases, 50.0% of the labeled samples" in text
     )
