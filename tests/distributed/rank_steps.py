@@ -79,6 +79,12 @@ def draw_alike(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         TaskSampling, "draw_tasks", lambda self, cases: torch.tensor([int(case[-1]) % 2 for case in cases])
     )
+    # and is annotated for both, "case2" for the first one alone
+    monkeypatch.setattr(
+        TaskSampling,
+        "tasks_of",
+        lambda self, cases: torch.tensor([[0, 1 if int(case[-1]) % 2 else -1] for case in cases]),
+    )
 
 
 class _Shared:
