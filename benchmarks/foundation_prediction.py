@@ -122,8 +122,7 @@ def print_agreement_of_model(model: Path, images: Path) -> None:
     predictor = nnUNetPredictor(perform_everything_on_device=False, device=torch.device("cpu"))
     folds = [folder.name.removeprefix("fold_") for folder in sorted(model.glob("fold_*"))]
     predictor.initialize_from_trained_model_folder(str(model), tuple(folds))
-    reads = predictor.dataset_json["file_ending"]
-    files = create_lists_from_splitted_dataset_folder(str(images), reads)
+    files = create_lists_from_splitted_dataset_folder(str(images), predictor.dataset_json["file_ending"])
     encoders = [module for module in predictor.network.modules() if isinstance(module, SamEncoder)]
     if not encoders:
         raise SystemExit(f"the model in {model} has no image encoder of segment_anything")

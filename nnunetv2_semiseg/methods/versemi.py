@@ -253,8 +253,8 @@ def _loss_of_every_task(batch: SemiSegBatch, context: StepContext) -> torch.Tens
     tasks, target = _annotated_tasks(batch), batch.labeled_targets[0]
     logits = context.network(batch.labeled_images, tasks=tasks.clamp(min=0))
     shown = target == _label_of(tasks, target.ndim)
-    is_task = _label_of(tasks, target.ndim) > 0
-    annotated = is_task.expand_as(shown).flatten(0, 1)[:, None]
+    # what fills up the shorter rows of tasks, -1, has the label 0
+    annotated = (_label_of(tasks, target.ndim) > 0).expand_as(shown).flatten(0, 1)[:, None]
     return task_seg_loss(logits.flatten(0, 1), shown.flatten(0, 1), annotated)
 
 

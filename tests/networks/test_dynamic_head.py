@@ -77,10 +77,6 @@ def test_groups_equal_a_loop(samples: int, tasks: int) -> None:
 
 @pytest.fixture
 def head() -> DynamicHead:
-    return new_head()
-
-
-def new_head() -> DynamicHead:
     return DynamicHead(6, 4, 3, nn.GroupNorm(1, 6), nn.GroupNorm(1, 4))
 
 
@@ -89,7 +85,7 @@ def test_shapes_of_images_and_volumes(head: DynamicHead, space: tuple[int, ...])
     bottleneck, decoded = torch.randn(2, 6, *[2] * len(space)), torch.randn(2, 4, *space)
     logits = head(bottleneck, decoded, torch.tensor([[0, 1, 2], [2, 2, 0]]))
     assert logits.shape == (2, 3, 2, *space)
-    torch.testing.assert_close(logits[1, 0], logits[1, 1])
+    torch.testing.assert_close(logits[1, 0], logits[1, 1])  # groups of one convolution may round differently
     assert not torch.allclose(logits[0, 0], logits[0, 1])
 
 
@@ -116,18 +112,7 @@ def test_every_parameter_is_trained(head: DynamicHead) -> None:
     for name, parameter in head.named_parameters():
         assert parameter.grad is not None, name
         assert parameter.grad.abs().sum() > 0, name
-
-
-def test_every_generated_parameter_is_used() -> None:
-    """In some of ten heads: one of few rectified units may be silent everywhere."""
-    used = torch.zeros(sum(WEIGHTS) + sum(BIASES))
-    for seed in range(10):
-        torch.manual_seed(seed)
-        head = new_head()
-        head(torch.randn(2, 6, 3, 3), torch.randn(2, 4, 8, 8), torch.tensor([[0, 1, 2]] * 2)).sum().backward()
-        assert head.controller.weight.grad is not None
-        used += head.controller.weight.grad.abs().sum(1)
-    assert (used > 0).all()
+    assert (head.controller.weight.grad.abs().sum(1) > 0).all(), "a generated parameter without use"
 
 
 def test_mixed_precision_is_finite(head: DynamicHead) -> None:
