@@ -10,4 +10,4 @@ from nnunetv2_semiseg.networks import sam_encoder
 @pytest.fixture(autouse=True)
 def exact_prediction(monkeypatch: pytest.MonkeyPatch) -> None:
     """Prediction in float32 on every machine, whatever its CPU could do."""
-    monkeypatch.setattr(sam_encoder, "_cpu_computes_bfloat16", lambda: False)
+    monkeypatch.setattr(sam_encoder, "CPU_COMPUTES_BFLOAT16", False)

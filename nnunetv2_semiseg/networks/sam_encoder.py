@@ -15,6 +15,16 @@ from nnunetv2_semiseg.networks.adaptation import EncoderAdaptation
 from nnunetv2_semiseg.networks.attention import attend
 
 
+def _cpu_computes_bfloat16() -> bool:
+    """Without the instructions bfloat16 is emulated, slower than float32."""
+    names = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+    return any(getattr(torch.cpu, name, lambda: False)() for name in names)
+
+
+CPU_COMPUTES_BFLOAT16 = _cpu_computes_bfloat16()
+"""Asked once: torch.compile would break the encoder into pieces at the question."""
+
+
 class SamEncoder(nn.Module):
     """A frozen image encoder that takes an adaptation with every call.
 
@@ -97,7 +107,7 @@ class SamEncoder(nn.Module):
 
     def _autocast(self, device_type: str) -> AbstractContextManager[Any]:
         dtype = self._held_in
-        if dtype is None and self.predicts and device_type == "cpu" and _cpu_computes_bfloat16():
+        if dtype is None and self.predicts and device_type == "cpu" and CPU_COMPUTES_BFLOAT16:
             dtype = torch.bfloat16
         return nullcontext() if dtype is None else torch.autocast(device_type, dtype, cache_enabled=False)
 
@@ -105,12 +115,6 @@ class SamEncoder(nn.Module):
         """Stay in evaluation mode, whatever ``mode`` says."""
         super().train(False)
         return self
-
-
-def _cpu_computes_bfloat16() -> bool:
-    """Without the instructions bfloat16 is emulated, slower than float32."""
-    names = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
-    return any(getattr(torch.cpu, name, lambda: False)() for name in names)
 
 
 def run_block(block: Block, index: int, x: torch.Tensor, adaptation: EncoderAdaptation) -> torch.Tensor:

@@ -121,7 +121,7 @@ def test_configuration_switches_checkpointing_on() -> None:
 @pytest.mark.parametrize("has_instructions", [False, True])
 def test_prediction_on_a_cpu_uses_its_bfloat16_instructions(monkeypatch, has_instructions: bool) -> None:
     """In the image encoder alone, and only where the CPU has them."""
-    monkeypatch.setattr(sam_encoder, "_cpu_computes_bfloat16", lambda: has_instructions)
+    monkeypatch.setattr(sam_encoder, "CPU_COMPUTES_BFLOAT16", has_instructions)
     student, images = _student(), torch.rand(1, 1, 96, 96)
     deployed = DeployedSemanticSam(CONFIG, in_channels=1, num_classes=3)
     deployed.load_state_dict(deployed_state(student))
