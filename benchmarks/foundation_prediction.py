@@ -84,6 +84,18 @@ def ours(arguments: argparse.Namespace) -> Step:
     return step
 
 
+def compiled(arguments: argparse.Namespace) -> Step:
+    """The exported network as nnU-Net's predictor compiles it where nnUNet_compile=t asks for it."""
+    network, patches = torch.compile(deployed(arguments)), images(arguments)
+
+    @torch.no_grad()
+    def step() -> torch.Tensor:
+        result: torch.Tensor = network(patches)
+        return result
+
+    return step
+
+
 def plain(arguments: argparse.Namespace) -> Step:
     """Segment_anything's own modules with the same weights."""
     network, patches = _plain_copy(deployed(arguments), arguments), images(arguments)
@@ -108,7 +120,8 @@ def agreement(arguments: argparse.Namespace) -> list[float]:
     patches = images(arguments)
     network = deployed(arguments)
     with torch.inference_mode():
-        got = network(patches).argmax(1)
+        predicting = torch.compile(network) if arguments.compile else network
+        got = predicting(patches).argmax(1)
         expected = _plain_copy(network, arguments)(patches)
     expected = F.interpolate(expected, patches.shape[2:], mode="bilinear", align_corners=False).argmax(1)
     shares = [f"{(expected == label).float().mean().item():.2f}" for label in range(CLASSES)]
@@ -150,6 +163,7 @@ def main() -> None:
     parser.add_argument("--image-size", type=int, default=512, help="side in pixels (default: %(default)s)")
     parser.add_argument("--batch", type=int, default=1, help="patches at once (default: %(default)s)")
     parser.add_argument("--lessons", type=int, default=60, help="steps of the decoder (default: %(default)s)")
+    parser.add_argument("--compile", action="store_true", help="measure it compiled as well")
     parser.add_argument("--model", type=Path, help="folder of a trained model, to be run on the CPU")
     parser.add_argument("--images", type=Path, help="folder of images for it, named as nnU-Net's")
     add_measuring_arguments(parser)
@@ -160,7 +174,10 @@ def main() -> None:
         print_agreement_of_model(arguments.model, arguments.images)
         print_machine(arguments, ("torch", "nnunetv2"))
         return
-    measured = measure({"segment_anything": plain, "nnunetv2_semiseg": ours}, arguments)
+    variants = {"segment_anything": plain, "nnunetv2_semiseg": ours}
+    if arguments.compile:
+        variants["nnunetv2_semiseg, compiled"] = compiled
+    measured = measure(variants, arguments)
     print_table(measured, baseline="segment_anything", unit="pass")
     print_rates(measured, arguments)
     print("Dice of both: " + ", ".join(f"{value:.5f}" for value in agreement(arguments)))

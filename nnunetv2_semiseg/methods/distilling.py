@@ -7,6 +7,7 @@ students predict, learns from the labeled images alone and teaches the students 
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from typing import Any, TypeGuard, cast
 
@@ -77,6 +78,7 @@ class DistillingMethod(Method):
         self._identity: dict[str, str] = {}
         if is_enabled(distillation):
             foundation = distillation.foundation
+            _warn_of_random_decoder(foundation, f"{config_key}.foundation")
             self.sam = build_prompted_sam(
                 foundation,
                 setting.in_channels,
@@ -173,6 +175,15 @@ class DistillingMethod(Method):
             loss = distillation_loss(student, logits, config.temperature, batch.all_inside)
             terms[term] = LossTerm(loss, frozenset({name}), config.weight * share)
         return terms, logits
+
+
+def _warn_of_random_decoder(foundation: PromptedFoundationConfig, config_key: str) -> None:
+    """Whatever goes into a random mask decoder that is never trained, hardly anything comes out."""
+    if foundation.random_weights and not foundation.train_mask_decoder:
+        warnings.warn(
+            f"the random mask decoder of {config_key} is frozen, so that SAM can learn next to nothing: set "
+            f"{config_key}.train_mask_decoder=true for a trial in which it teaches"
+        )
 
 
 def is_enabled(distillation: DistillationConfig | None) -> TypeGuard[DistillationConfig]:

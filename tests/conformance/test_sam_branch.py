@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import warnings
 from typing import Any
 
 import pytest
@@ -122,3 +123,17 @@ def test_the_frozen_encoder_stands_once_in_memory(case: Case) -> None:
     stored = {tensor.untyped_storage().data_ptr(): tensor.untyped_storage().nbytes() for tensor in tensors}
     first = next(iter(encoders.values()))
     assert sum(stored.values()) == sum(tensor.nbytes for tensor in first.state_dict().values())
+
+
+@with_branch
+def test_a_random_mask_decoder_that_stays_random_is_warned_of(method_class: type[Method]) -> None:
+    key = method_class.key
+    with pytest.warns(UserWarning, match=rf"set {key}\.skd\.foundation\.train_mask_decoder=true"):
+        training = start(method_class)
+    foundation = dataclasses.replace(training.method.config.skd.foundation, train_mask_decoder=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        start_with = dataclasses.replace(
+            training.method.config, skd=dataclasses.replace(training.method.config.skd, foundation=foundation)
+        )
+        method_class(start_with, training.setting, training.network)
