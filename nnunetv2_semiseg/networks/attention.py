@@ -15,7 +15,7 @@ of head_dim: 128 at an image size of 512.
 
 On a GPU that is one call of PyTorch's fused attention. On a CPU two plain matrix products and a softmax take
 about half of the fused kernel's time; they are done again in the backward pass, so that neither q' and k' nor
-an attention map is kept for it (docs/performance.md has the numbers).
+an attention map is kept for it, and image by image where maps are large (docs/performance.md has the numbers).
 """
 
 from __future__ import annotations
@@ -29,6 +29,9 @@ from torch.utils.checkpoint import checkpoint
 
 Kernel = Callable[[torch.Tensor, torch.Tensor, torch.Tensor, float], torch.Tensor]
 """Attention of queries, keys and values, ``BxNxTxD`` with a width D of each, and a factor on the scores."""
+
+MAP_ENTRIES = 2**24
+"""Of the attention maps that a CPU has in memory at once: all heads of one whole image of 512 x 512 pixels."""
 
 HEAD_WIDTH_MULTIPLE = 8
 """Fused attention on GPUs wants head widths divisible by 8 (half precision)."""
@@ -46,6 +49,12 @@ def attend(attention: Attention, qkv: torch.Tensor) -> torch.Tensor:
     """
     if qkv.device.type != "cpu":
         return _attended(attention, qkv, _fused)
+    entries_of_one = attention.num_heads * (qkv.shape[1] * qkv.shape[2]) ** 2
+    parts = qkv.split(max(1, MAP_ENTRIES // entries_of_one))
+    return torch.cat([_attended_on_a_cpu(attention, part) for part in parts])
+
+
+def _attended_on_a_cpu(attention: Attention, qkv: torch.Tensor) -> torch.Tensor:
     if not torch.is_grad_enabled():
         return _attended(attention, qkv, _by_products)
     # nothing is drawn at random inside

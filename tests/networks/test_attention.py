@@ -66,3 +66,27 @@ def test_works_under_autocast():
         rough = _ours(attention, tokens)
     assert rough.dtype == torch.bfloat16
     torch.testing.assert_close(rough.float(), exact, rtol=0.1, atol=0.05)
+
+
+def test_large_maps_are_attended_to_one_after_the_other(monkeypatch):
+    attention = _attention((6, 6))
+    tokens = torch.randn(3, 6, 6, 24, requires_grad=True)
+    at_once = _results(attention, tokens, _ours(attention, tokens))
+    seen: list[int] = []
+    whole = attention_module._attended
+    monkeypatch.setattr(
+        attention_module,
+        "_attended",
+        lambda one, qkv, kernel: seen.append(len(qkv)) or whole(one, qkv, kernel),
+    )
+    entries_of_one = 3 * 36**2
+    for entries, expected in [(3 * entries_of_one - 1, [2, 1]), (1, [1, 1, 1])]:
+        monkeypatch.setattr(attention_module, "MAP_ENTRIES", entries)
+        seen.clear()
+        with torch.no_grad():
+            torch.testing.assert_close(_ours(attention, tokens), at_once[0])
+        assert seen == expected
+        for part, together in zip(
+            _results(attention, tokens, _ours(attention, tokens)), at_once, strict=True
+        ):
+            torch.testing.assert_close(part, together, rtol=1e-4, atol=1e-5)
