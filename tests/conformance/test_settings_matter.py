@@ -17,6 +17,8 @@ from nnunetv2_semiseg.methods.base import Method
 from nnunetv2_semiseg.methods.keys import keys_of
 from nnunetv2_semiseg.schedules import Progress
 
+pytestmark = pytest.mark.slow(minutes=0.7)
+
 STEPS = (2, 4, 8)
 """Of ten: KnowSAM has just not begun to mix, VerSemi is about to take unlabeled images, all is on."""
 
