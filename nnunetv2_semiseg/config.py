@@ -173,11 +173,19 @@ def _explain(kind: type[Any], error: ValidationError) -> str:
     path = [str(part) for part in complaint["loc"]]
     key = ".".join(path)
     if complaint["type"] == "unexpected_keyword_argument":
-        valid = ", ".join(field.name for field in dataclasses.fields(_dataclass_at(kind, path[:-1])))
-        return f"unknown key '{key}'; valid keys are {valid}"
+        return f"unknown key '{key}'; valid keys are {_valid_keys(kind, path[:-1])}"
+    if complaint["type"] == "dataclass_type":
+        return (
+            f"{key} = {complaint['input']!r}: should be a dictionary, whose valid keys are "
+            f"{_valid_keys(kind, path)}"
+        )
     problem = complaint["msg"].removeprefix("Value error, ")
     problem = problem[:1].lower() + problem[1:]
     return f"{key} = {complaint['input']!r}: {problem}" if key else problem
+
+
+def _valid_keys(kind: type[Any], path: list[str]) -> str:
+    return ", ".join(field.name for field in dataclasses.fields(_dataclass_at(kind, path)))
 
 
 def _dataclass_at(kind: type[Any], path: list[str]) -> type[Any]:

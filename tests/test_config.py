@@ -68,6 +68,11 @@ def test_a_resolved_section_gives_itself_back() -> None:
         ({"views": {"gamma_range": [2, 1]}}, "gamma_range must be two positive numbers"),
         ({"synfoc": {"foundation": {"image_size": 100}}}, "image_size = 100: .*multiple of 16"),
         ({"synfoc": 3}, "must be a dictionary"),
+        ({"views": True}, "views = True: should be a dictionary, whose valid keys are brightness_range, "),
+        (
+            {"synfoc": {"foundation": "vit_b"}},
+            "foundation = 'vit_b': should be a dictionary, whose valid keys are architecture, ",
+        ),
         (3, "'semiseg' must be a dictionary"),
     ],
 )

@@ -1,11 +1,13 @@
-"""How commands report what a user got wrong."""
+"""How commands report what a user got wrong, or should look at."""
 
 from __future__ import annotations
 
 import errno
 import functools
 import sys
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from nnunetv2_semiseg.processes import WorkerKilledError
 
@@ -30,7 +32,7 @@ def clean_exit(main: Callable[[], None]) -> Callable[[], None]:
     ``ValueError``, ``FileNotFoundError``, ``NotImplementedError`` and ``WorkerKilledError`` become
     ``error: ...`` on stderr and exit code 1, and so do a full disk, a folder that may not be written to and
     memory that the operating system doesn't give.
-    Every other exception is a defect and keeps its traceback.
+    Every other exception is a defect and keeps its traceback. A ``UserWarning`` becomes ``warning: ...``.
 
     Args:
         main: The command's entry point.
@@ -42,7 +44,8 @@ def clean_exit(main: Callable[[], None]) -> Callable[[], None]:
     @functools.wraps(main)
     def wrapped() -> None:
         try:
-            main()
+            with _warnings_in_one_line():
+                main()
         except USER_ERRORS as error:
             print(f"error: {error}", file=sys.stderr)
             sys.exit(1)
@@ -57,6 +60,25 @@ def clean_exit(main: Callable[[], None]) -> Callable[[], None]:
             sys.exit(1)
 
     return wrapped
+
+
+@contextmanager
+def _warnings_in_one_line() -> Iterator[None]:
+    """Leave out of a warning to the user where in the code it was given."""
+    usual = warnings.formatwarning
+
+    def in_one_line(
+        message: Warning | str, category: type[Warning], filename: str, lineno: int, line: str | None = None
+    ) -> str:
+        if category is UserWarning:
+            return f"warning: {message}\n"
+        return usual(message, category, filename, lineno, line)
+
+    warnings.formatwarning = in_one_line
+    try:
+        yield
+    finally:
+        warnings.formatwarning = usual
 
 
 def _spoken(error: OSError) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from nnunetv2_semiseg.data.conversion import SourceCase
-from nnunetv2_semiseg.data.validation_use import ValidationUse, use_validation
+from nnunetv2_semiseg.data.validation_use import VALIDATION_DOMAIN, ValidationUse, use_validation
 
 EXPECTED = "{labeled,unlabeled,val,TestDataset/NAME}/{image,mask}/"
 IMAGE_FOLDERS = ("image", "images")
@@ -33,7 +33,7 @@ def scan_image_folders(source: Path, mask_suffix: str, validation: ValidationUse
     Raises:
         FileNotFoundError: A folder is missing or empty.
         ValueError: An image has no mask or a mask no image, a file is of another kind, a name appears twice,
-            or validation cases are to be used and there are none.
+            or validation cases are to be used and there are none or a test set has their domain's name.
     """
     if not source.is_dir():
         raise FileNotFoundError(f"{source} is not a folder")
@@ -50,6 +50,12 @@ def scan_image_folders(source: Path, mask_suffix: str, validation: ValidationUse
 def _validation(source: Path, mask_suffix: str, use: ValidationUse) -> list[SourceCase]:
     folder = source / "val"
     cases: Sequence[SourceCase] = ()
+    namesake = source / "TestDataset" / VALIDATION_DOMAIN
+    if use == "test" and namesake.is_dir():
+        raise ValueError(
+            f"{namesake}: --val test makes test cases of domain '{VALIDATION_DOMAIN}' of {folder} as well; "
+            "rename the folder, so that both stay apart"
+        )
     if use != "skip" and folder.is_dir():
         # as unlabeled images they need no masks
         cases = _plain(folder, "") if use == "unlabeled" else _annotated(folder, "", mask_suffix)

@@ -12,6 +12,9 @@ from nnunetv2_semiseg.data.image_files import LabelArray, load_image
 GREY_TOLERANCE = 32
 """How much the channels of a grey mask may differ: JPEG compression changes them a little."""
 
+JPEG_ARTEFACTS = 32
+"""Values up to this one may come of JPEG compression where a mask is black."""
+
 
 def read_binary_mask(path: Path, threshold: int) -> LabelArray:
     """1 where a grey mask is above a threshold, which also clears the artefacts of JPEG.
@@ -24,13 +27,14 @@ def read_binary_mask(path: Path, threshold: int) -> LabelArray:
         Labels, HxW.
 
     Raises:
-        ValueError: The file cannot be read, is coloured or transparent, or was not saved as JPEG and has
-            values above 0 but none above the threshold.
+        ValueError: The file cannot be read, is coloured or transparent, or has values above 0, in a JPEG file
+            above what compression does, but none above the threshold.
     """
     image = load_image(path)
     grey = _grey(path, image)
     labels = (grey > threshold).astype(np.uint8)
-    if image.format != "JPEG" and grey.any() and not labels.any():
+    black = JPEG_ARTEFACTS if image.format == "JPEG" else 0
+    if grey.max() > black and not labels.any():
         raise ValueError(
             f"{path}: its highest value is {grey.max()}, so nothing is above the threshold {threshold}; give "
             "a lower --threshold (0 for masks of 0 and 1)"

@@ -7,6 +7,7 @@ strong view (CutMix). docs/methods/fixmatch.md goes through the equations.
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any, ClassVar
 
 import torch
@@ -55,13 +56,14 @@ class FixMatch(EMATeacherMethod):
         pseudo = pseudo_labels(
             self.teacher_probabilities(batch.unlabeled_weak, batch.inside), self.config.threshold
         )
-        mixed_images, mixed = self._mix(batch, pseudo)
+        mixed_batch, mixed = self._mix(batch, pseudo)
 
-        images, num_labeled = torch.cat([batch.labeled_images, mixed_images]), len(batch.labeled_images)
+        mixed_images, num_labeled = mixed_batch.unlabeled_strong, len(batch.labeled_images)
+        images = torch.cat([batch.labeled_images, mixed_images])
         output = context.network(images)
         on_labeled, on_mixed = split_batch(output, num_labeled)
         unsupervised = masked_seg_loss(full_resolution(on_mixed), *mixed)
-        sam = self.taught_by_sam(images, output, batch)
+        sam = self.taught_by_sam(images, output, mixed_batch)
         trains, weight = frozenset({DEPLOYED}), self.config.weight * sigmoid_ramp(context.progress)
         terms = {
             "supervised": LossTerm(
@@ -78,16 +80,19 @@ class FixMatch(EMATeacherMethod):
 
         return StepLosses(terms, {"confident_share": pseudo.trusted.float().mean()}, panels)
 
-    def _mix(self, batch: SemiSegBatch, pseudo: TrustedLabels) -> tuple[torch.Tensor, TrustedLabels]:
-        """The strong view with a box of a labeled image and its true label in it, if the config says so."""
-        strong = batch.unlabeled_strong
+    def _mix(self, batch: SemiSegBatch, pseudo: TrustedLabels) -> tuple[SemiSegBatch, TrustedLabels]:
+        """A box of a labeled image in the strong view and its true label, if the config says so.
+
+        Such a box is inside of the image even where it covers padding.
+        """
         if not self.config.cutmix:
-            return strong, pseudo
-        count = len(strong)
+            return batch, pseudo
+        strong, count = batch.unlabeled_strong, len(batch.unlabeled_strong)
         box = draw_cutmix_boxes(count, tuple(strong.shape[2:])).to(strong.device)
         labeled = true_labels(batch.labeled_targets[0], self.setting.ignore_label)
         image = paste(partners(batch.labeled_images, count), strong, box)
-        return image, paste_labels(labeled, pseudo, box)
+        mixed = dataclasses.replace(batch, unlabeled_strong=image, unlabeled_inside=box | batch.inside)
+        return mixed, paste_labels(labeled, pseudo, box)
 
 
 class nnUNetTrainerFixMatch(nnUNetTrainerSemiSeg):

@@ -55,7 +55,7 @@ class FoundationConfig(SamConfig):
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
 class PromptedFoundationConfig(SamConfig):
-    """A SAM with learned prompts, adapted by adapters (KnowSAM). It works at the size of training patches."""
+    """A SAM with learned prompts, adapted by adapters (KnowSAM). It sees images of the paper's size."""
 
     image_size: int = _image_size(256)
     normalization: Literal["medsam", "sam"] = _normalization("sam")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import warnings
 
 import pytest
 
@@ -70,3 +71,22 @@ def test_defects_keep_their_traceback(error: BaseException) -> None:
     with pytest.raises(type(error)) as found:
         failing(error)
     assert found.value is error
+
+
+def test_a_warning_is_one_line_as_well(capsys: pytest.CaptureFixture[str]) -> None:
+    usual = warnings.formatwarning
+
+    @clean_exit
+    def main() -> None:
+        warnings.warn("no test.list: the last patients become test data")
+        warnings.warn("of a library's developers", category=RuntimeWarning)
+
+    with warnings.catch_warnings():
+        # pytest would keep them to itself
+        warnings.simplefilter("always")
+        warnings.showwarning = lambda *shown: print(warnings.formatwarning(*shown[:4]), end="")
+        main()
+    first, *others = capsys.readouterr().out.splitlines()
+    assert first == "warning: no test.list: the last patients become test data"
+    assert "RuntimeWarning: of a library's developers" in others[0]
+    assert warnings.formatwarning is usual

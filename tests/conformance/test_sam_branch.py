@@ -13,6 +13,7 @@ from segment_anything.modeling import ImageEncoderViT
 from tiny_training import Case, Training, make_batch, may_take_sam
 from torch import nn
 
+from nnunetv2_semiseg.methods import fixmatch
 from nnunetv2_semiseg.methods.base import Method
 from nnunetv2_semiseg.methods.distilling import SAM, DistillingMethod
 from nnunetv2_semiseg.networks.outputs import full_resolution
@@ -81,6 +82,21 @@ def test_sam_sees_fixmatchs_images_as_they_are_mixed() -> None:
     pasted = seen != batch.unlabeled_strong
     assert pasted.flatten(1).any(1).all(), "each has a box of a labeled image"
     assert torch.isin(seen[pasted], batch.labeled_images).all()
+
+
+def test_a_box_of_a_labeled_image_is_inside_of_an_image_wherever_it_lies(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """FixMatch pastes it into padding too; SAM teaches what it sees there."""
+    batch, values = make_batch(2), []
+    box = torch.zeros_like(batch.inside)
+    box[:, :, 8:24, :20] = True
+    monkeypatch.setattr(fixmatch, "draw_cutmix_boxes", lambda count, shape: box)
+    for inside in (box, torch.zeros_like(box)):
+        training = start(METHODS["fixmatch"])
+        terms = training.losses(dataclasses.replace(batch, unlabeled_inside=inside)).terms
+        values.append(terms["distillation"].value.item())
+    assert values[0] == pytest.approx(values[1])
 
 
 @with_branch

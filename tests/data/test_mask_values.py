@@ -50,6 +50,13 @@ def test_jpeg_masks_without_foreground_may_have_artefacts(tmp_path: Path) -> Non
     assert found(read_binary_mask(path, 127)) == [0, 0, 0]
 
 
+def test_jpeg_masks_whose_foreground_is_too_dark_are_not_taken_for_empty_ones(tmp_path: Path) -> None:
+    path = saved(tmp_path / "mask.jpg", Image.fromarray(stripes(0, 100, 0)))
+    with pytest.raises(ValueError, match=r"mask\.jpg: its highest value is 1\d\d, so nothing is above"):
+        read_binary_mask(path, 127)
+    assert found(read_binary_mask(path, 50)) == [0, 1, 0]
+
+
 def test_empty_masks_are_masks(tmp_path: Path) -> None:
     path = saved(tmp_path / "mask.png", Image.fromarray(stripes(0, 0)))
     assert found(read_binary_mask(path, 127)) == [0, 0]

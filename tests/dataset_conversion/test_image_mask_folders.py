@@ -89,6 +89,14 @@ def test_validation_images_that_do_not_exist_cannot_be_used(folders, convert):
         convert(folders, validation="test")
 
 
+def test_validation_images_are_not_put_together_with_a_test_set(folders, convert):
+    (folders / "TestDataset" / "Kvasir").rename(folders / "TestDataset" / "val")
+    with pytest.raises(ValueError, match=r"TestDataset/val: .* domain 'val' .* rename the folder"):
+        convert(folders, validation="test")
+    domains = json.loads((convert(folders) / "dataset.json").read_text())["domains"]
+    assert domains["val_test_1"] == "val"
+
+
 def test_val_and_test_folders_and_masks_of_unlabeled_images_may_be_missing(folders, convert):
     for name in ("val", "TestDataset", "unlabeled/mask"):
         (folders / name).rename(folders / name.replace("/", "_").upper())

@@ -73,8 +73,8 @@ def test_cutmix_draws_a_box_for_each_unlabeled_sample_and_no_cutmix_draws_nothin
     torch.set_rng_state(stream)
     without.losses(batch, make_context(network, HALFWAY))
     assert torch.equal(torch.get_rng_state(), stream)
-    image, labels = make_method(network)._mix(batch, fixmatch.pseudo_labels(torch.rand(4, 3, 4, 4, 4), 1))
-    pasted = (image != more).flatten(1)
+    mixed, labels = make_method(network)._mix(batch, fixmatch.pseudo_labels(torch.rand(4, 3, 4, 4, 4), 1))
+    pasted = (mixed.unlabeled_strong != more).flatten(1)
     assert pasted.any(1).all()
     assert torch.equal(pasted, labels.trusted.flatten(1)), "trusted where the label is true"
 

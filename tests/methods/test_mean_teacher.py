@@ -106,6 +106,16 @@ def test_noise_is_clipped_and_each_pass_has_its_own() -> None:
         assert images.std() == pytest.approx(0.1, rel=0.15)
 
 
+def test_the_teacher_is_certain_of_background_in_padding() -> None:
+    method = UAMT(UAMTConfig(), make_setting(), Pixelwise())
+    images, inside = torch.randn(2, 1, 4, 4), torch.zeros(2, 1, 4, 4, dtype=torch.bool)
+    inside[..., :2] = True
+    mean = method._noisy_mean(images, inside)
+    assert torch.equal(mean[..., 2:].amax((0, 2, 3)), torch.tensor([1.0, 0, 0]))
+    assert torch.equal(mean[:, 0, :, 2:], torch.ones(2, 4, 2))
+    assert mean[:, 0, :, :2].max() < 1
+
+
 def test_masked_consistency_averages_over_certain_pixels_and_classes() -> None:
     student = torch.tensor([[[1.0, 0.2], [0.0, 0.8]]])
     teacher = torch.tensor([[[0.5, 0.2], [0.5, 0.8]]])
