@@ -69,10 +69,7 @@ def report_page(report: Report, sources: PageSources) -> str:
         "boxes": ("Box plots", box_plots(report, looks)),
         "cases": ("Case by case", scatter_plots(report, looks) if len(looks) > 1 else ""),
         "pictures": ("Worst and median cases", _pictures(report, sources, looks)),
-        "training": (
-            "Training curves",
-            training_curves(sources.trainings, looks) if sources.trainings else "",
-        ),
+        "training": ("Training curves", _curves(sources, looks)),
     }
     filled = {anchor: (title, body) for anchor, (title, body) in sections.items() if body}
     links = "\n".join(f'<a href="#{anchor}">{text(title)}</a>' for anchor, (title, _) in filled.items())
