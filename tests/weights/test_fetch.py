@@ -19,9 +19,15 @@ from nnunetv2_semiseg.weights.fetch import fetch
 
 @pytest.mark.parametrize("num_bytes", [len(CONTENT), None])
 def test_a_file_arrives_whole_and_once(
-    get: Fetch, server: LoopbackServer, folder: Path, lines: list[str], num_bytes: int | None
+    get: Fetch,
+    server: LoopbackServer,
+    folder: Path,
+    lines: list[str],
+    capsys: pytest.CaptureFixture[str],
+    num_bytes: int | None,
 ) -> None:
     file = get(num_bytes=num_bytes)
+    assert "100%" in capsys.readouterr().err
     assert file.read_bytes() == CONTENT
     assert names(folder) == {FILE_NAME}
     assert lines[0] == "size: 3,145,728 bytes (3 MB)"
@@ -186,6 +192,7 @@ def test_two_at_once_fetch_once(
         wait_for(lambda: bool(server.asked))
         second = both.submit(fetch, server.weights(), folder, said.append)
         wait_for(lambda: any("waiting" in line for line in said))
+        wait_for(lambda: "size: 3,145,728 bytes (3 MB)" in said)  # before the file is here
         server.gate.set()
         assert first.result() == second.result() == folder / FILE_NAME
     assert server.asked == [None]
