@@ -19,8 +19,10 @@ from nnunetv2_semiseg.evaluation.evaluate import evaluate
 from nnunetv2_semiseg.evaluation.page.build import PageSources, report_page
 from nnunetv2_semiseg.evaluation.page.curves import training_curves
 from nnunetv2_semiseg.evaluation.page.looks import looks_of
+from nnunetv2_semiseg.evaluation.page.markup import table
 from nnunetv2_semiseg.evaluation.page.training import FoldHistory
 from nnunetv2_semiseg.evaluation.report import Report
+from nnunetv2_semiseg.evaluation.rows import Table
 from nnunetv2_semiseg.evaluation.seeds import SeedResult
 from nnunetv2_semiseg.evaluation.summary import summarise
 
@@ -81,15 +83,24 @@ def test_nothing_comes_from_outside(content: str) -> None:
 def test_the_chapters_and_their_figures(content: str) -> None:
     page = Page(content)
     assert page.ids == ["means", "differences", "empty", "boxes", "cases", "pictures", "training"]
-    # of two classes and their mean; of the second model; of losses and measures
-    assert len(page.pictures("image/svg+xml")) == 3 + 1 + 2
+    # of differences; of two classes and their mean; of the second model; of losses and measures
+    assert len(page.pictures("image/svg+xml")) == 1 + 3 + 1 + 2
     pictures = page.pictures("image/png")
     assert len(pictures) == 4  # worst and median of two domains
-    assert len(page.alts) == 10
+    assert len(page.alts) == 11
 
 
 def test_the_same_report_gives_the_same_page(content: str, report: Report, sources: PageSources) -> None:
     assert report_page(report, sources) == content
+
+
+def test_lines_part_classes_and_no_models() -> None:
+    looks = looks_of(MODELS)
+    by_class = Table(
+        ("class", "model"), tuple((label, model) for label in ("disc", "cup") for model in MODELS)
+    )
+    assert table(by_class, looks).count('class="first"') == 1
+    assert table(Table(("model", "Dice"), tuple((model, "1") for model in MODELS)), looks).count("first") == 0
 
 
 def test_training_curves_are_of_all_values() -> None:
@@ -135,7 +146,7 @@ def test_scores_without_any_value_have_plots(report: Report, sources: PageSource
         summaries=tuple(summarise(scores)),
         comparisons=tuple(compare(scores, MODELS)),
     )
-    assert len(Page(report_page(empty, replace(sources, trainings={}))).pictures("image/svg+xml")) == 2
+    assert len(Page(report_page(empty, replace(sources, trainings={}))).pictures("image/svg+xml")) == 3
 
 
 def test_trainings_of_several_seeds(root: Path, report: Report, sources: PageSources) -> None:

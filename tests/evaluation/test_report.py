@@ -115,6 +115,7 @@ def test_markdown() -> None:
     (difference,) = [line for line in lines if line.startswith("| disc | A | ")]
     assert "| +25.0 [+25.0 to +25.0], p = 0.5 (n = 2) |" in difference
     assert "| +0.00 [+0.00 to +0.00], p = - (n = 2) |" in difference
+    assert "Intervals of fewer than about 20 pairs are too narrow" in "\n".join(lines)
 
 
 def test_markdown_of_one_model_has_no_differences() -> None:
