@@ -13,8 +13,9 @@ from nnunetv2_semiseg.commands.errors import clean_exit
 from nnunetv2_semiseg.data.raw_folders import find_raw_dataset
 from nnunetv2_semiseg.data.raw_reading import read_dataset_json
 from nnunetv2_semiseg.evaluation.costs import training_cost
+from nnunetv2_semiseg.evaluation.domains import unused_domains
 from nnunetv2_semiseg.evaluation.evaluate import evaluate, name_models
-from nnunetv2_semiseg.evaluation.markdown import means_table
+from nnunetv2_semiseg.evaluation.markdown import counts_table, means_table
 from nnunetv2_semiseg.evaluation.measures import MEASURES
 from nnunetv2_semiseg.evaluation.page.build import PageSources, report_page
 from nnunetv2_semiseg.evaluation.page.training import FoldHistory, read_trainings
@@ -49,8 +50,10 @@ def main() -> None:
     report = dataclasses.replace(measured, costs=costs)
     if report.left_out:
         print(f"{len(report.left_out)} cases are not in all folders and left out", file=sys.stderr)
+    if unused := unused_domains([score.case for score in report.scores], sources.dataset_json):
+        print(unused, file=sys.stderr)
     write_report(report, arguments.output, arguments.overwrite, report_page(report, sources))
-    print("\n".join(means_table(report, measure) for measure in MEASURES))
+    print("\n".join([*(means_table(report, measure) for measure in MEASURES), counts_table(report)]))
     print(f"Wrote {arguments.output / PAGE}, with Markdown, JSON and CSV beside it")
 
 

@@ -120,6 +120,18 @@ def test_folds_are_trained_alone_and_predict_together(compare: Compare, commands
     assert read_report(Path("report/report.json")).costs["nnU-Net"].hours == 4
 
 
+def test_domains_of_other_cases_are_said_before_the_trainings(
+    compare: Compare, commands: FakeCommands, workspace: Workspace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = workspace.raw / "dataset.json"
+    content = json.loads(file.read_text())
+    misspelt = {f"{case}.png": domain for case, domain in content["domains"].items()}
+    file.write_text(json.dumps({**content, "domains": misspelt}))
+    compare("--print-commands")
+    assert "notes domains of other cases alone" in capsys.readouterr().err
+    assert commands.run == []
+
+
 def test_the_report_lies_beside_the_logs_where_no_other_folder_is_given(
     compare: Compare, workspace: Workspace
 ) -> None:
