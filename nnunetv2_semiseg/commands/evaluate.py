@@ -8,7 +8,12 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from nnunetv2_semiseg.commands.arguments import add_processes_argument, natural
+from nnunetv2_semiseg.commands.arguments import (
+    add_dataset_argument,
+    add_overwrite_argument,
+    add_processes_argument,
+    natural,
+)
 from nnunetv2_semiseg.commands.errors import clean_exit
 from nnunetv2_semiseg.data.raw_folders import find_raw_dataset
 from nnunetv2_semiseg.data.raw_reading import read_dataset_json
@@ -98,7 +103,7 @@ def _parser() -> argparse.ArgumentParser:
         epilog="example: nnUNetv2_semiseg_evaluate -d 502 -p baseline unet ensemble -o report",
     )
     add = parser.add_argument
-    add("-d", dest="dataset", required=True, metavar="DATASET", help="id or name of the dataset")
+    add_dataset_argument(parser, "the dataset")
     add(
         "-p", dest="predictions", nargs="+", type=Path, required=True, metavar="FOLDER",
         help="folders with predicted label maps; the others are compared with the first",
@@ -116,7 +121,7 @@ def _parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     add("--seed", type=natural, default=0, help="of the bootstrap; default: 0")
     add_processes_argument(parser, "measure")
-    add("--overwrite", action="store_true", help="replace a report that is there")
+    add_overwrite_argument(parser, "the report")
     return parser
 
 
