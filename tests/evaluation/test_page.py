@@ -118,6 +118,18 @@ def test_training_curves_are_of_all_values() -> None:
     ]
 
 
+def test_whose_curves_they_are_is_said_and_escaped() -> None:
+    """So that model folders in another order than the predictions are seen."""
+    values = {"train_losses": [1.0, 0.5]}
+    folds = [FoldHistory(fold, values, trainer="nnUNetTrainerCPS") for fold in ("fold_0", EVIL)]
+    content = training_curves(
+        {MODELS[0]: folds, MODELS[1]: [FoldHistory("fold_1", values)]}, looks_of(MODELS)
+    )
+    assert EVIL not in content
+    assert f"{MODELS[0]} (nnUNetTrainerCPS: fold_0, {EVIL})" in Page(content).text
+    assert f"{MODELS[1]} (fold_1)" in Page(content).text
+
+
 def test_one_model_has_nothing_to_be_compared_with(tmp_path: Path) -> None:
     reference = write_png(tmp_path / "labelsTs", a=disc(), b=np.zeros((20, 16)))
     folder = write_png(tmp_path / "one", a=disc(), b=np.zeros((20, 16)))

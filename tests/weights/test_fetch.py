@@ -14,6 +14,7 @@ import requests
 from fetching import CONTENT, PART, Fetch, names, refusal, wait_for
 from loopback_server import FILE_NAME, LoopbackServer
 
+from nnunetv2_semiseg.weights import transfer
 from nnunetv2_semiseg.weights.fetch import fetch
 
 
@@ -92,6 +93,17 @@ def test_a_part_with_nothing_left_to_fetch(
     (folder / PART).write_bytes(CONTENT + more)
     assert get(num_bytes=num_bytes).read_bytes() == CONTENT
     assert names(folder) == {FILE_NAME}
+
+
+def test_a_server_that_sends_nothing_more_is_not_waited_for_forever(
+    get: Fetch, server: LoopbackServer, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transfer, "TIMEOUTS", (5.0, 0.3))
+    server.gate.clear()
+    assert "broke after" in refusal(get)
+    assert names(folder) == {PART}
+    server.gate.set()
+    assert get().read_bytes() == CONTENT
 
 
 def test_a_kill_leaves_no_file_and_costs_only_the_rest(
