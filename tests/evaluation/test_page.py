@@ -59,6 +59,7 @@ def test_every_name_is_there_and_escaped(content: str) -> None:
     for name in (*MODELS, "disc <i>", "cup", "mean of classes", "A & 'site'", "Dataset502_<P>"):
         assert name in page.text
     assert "5 cases (A & 'site' 2, B & 'site' 3); 2 classes" in page.text
+    assert page.text.count("A & 'site'n = 2") == 4, "above the means of each measure"
     assert re.search(r"B & 'site', worst of 3 cases: B_\d", page.text)
     assert re.search(r"A & 'site', (worst|median) of 2 cases: A_<b>1", page.text)
     assert "No model folder is named for U-Net & Co." in page.text
