@@ -66,7 +66,9 @@ def test_json_is_strict_and_comes_back_whole(tmp_path: Path) -> None:
     assert (read.models, read.domains, read.left_out) == (report.models, ("A", "B"), ("z",))
 
 
-@pytest.mark.parametrize("text", ['{"format": 0}', "[]", "{", '{"summary": 1}'])
+@pytest.mark.parametrize(
+    "text", ['{"format": 0}', "[]", "{", '{"summary": 1}', '{"format": 1}', '{"format": 1, "scores": 3}']
+)
 def test_other_json_is_refused(tmp_path: Path, text: str) -> None:
     file = tmp_path / "summary.json"
     file.write_text(text)
