@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 
 import pytest
 
@@ -14,6 +15,11 @@ KILLED = "it was killed: use fewer"
 
 def double(number: int) -> int:
     return 2 * number
+
+
+def own_process(seconds: float) -> int:
+    time.sleep(seconds)
+    return os.getpid()
 
 
 def be_killed(number: int) -> int:
@@ -29,8 +35,16 @@ def fail(number: int) -> int:
     raise ValueError(f"{number} is wrong")
 
 
-def test_results_have_their_index() -> None:
+def test_results_have_their_index_and_a_bar_counts_them(capsys: pytest.CaptureFixture[str]) -> None:
     assert sorted(results_of_workers(double, [3, 4, 5], 2, "numbers", KILLED)) == [(0, 6), (1, 8), (2, 10)]
+    assert "numbers: 100%" in capsys.readouterr().err
+
+
+def test_tasks_are_done_in_several_other_processes() -> None:
+    results = results_of_workers(own_process, [0.5] * 4, 2, "processes", KILLED)
+    processes = {process for _, process in results}
+    assert len(processes) == 2
+    assert os.getpid() not in processes
 
 
 def test_nothing_to_do_starts_no_process() -> None:

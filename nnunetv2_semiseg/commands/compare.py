@@ -34,7 +34,8 @@ from nnunetv2_semiseg.comparing.settings import common_settings
 from nnunetv2_semiseg.comparing.unlabeled import note_unlabeled
 from nnunetv2_semiseg.data.raw_folders import find_raw_dataset
 from nnunetv2_semiseg.data.raw_reading import read_dataset_json
-from nnunetv2_semiseg.evaluation.markdown import means_table, trainings_table
+from nnunetv2_semiseg.evaluation.domains import unused_domains
+from nnunetv2_semiseg.evaluation.markdown import counts_table, means_table, trainings_table
 from nnunetv2_semiseg.evaluation.measures import MEASURES
 from nnunetv2_semiseg.evaluation.page.build import report_page
 from nnunetv2_semiseg.evaluation.writing import PAGE, check_output, write_report
@@ -58,6 +59,8 @@ def main() -> None:
     prepared = _prepared(arguments, devices[0].kind)
     output = arguments.output or prepared.comparison.folder / REPORT
     check_output(output, arguments.overwrite)  # before the long work
+    if unused := unused_domains(sorted(prepared.images), prepared.comparison.dataset_json):
+        print(unused, file=sys.stderr)
     if arguments.print_commands:
         note_unlabeled(prepared.comparison, prepared.unlabeled)
         words = [word for word in sys.argv[1:] if word != "--print-commands"]
@@ -107,7 +110,7 @@ def _prepared(arguments: argparse.Namespace, device: str) -> Prepared:
 def _report(prepared: Prepared, output: Path, arguments: argparse.Namespace) -> None:
     report, sources = measure(prepared.comparison, prepared.conditions, arguments.num_processes)
     write_report(report, output, arguments.overwrite, report_page(report, sources))
-    print(f"{means_table(report, MEASURES[0])}\n{trainings_table(report)}")
+    print("\n".join([means_table(report, MEASURES[0]), counts_table(report), trainings_table(report)]))
     print(f"Wrote {output / PAGE}, with Markdown, JSON and CSV beside it")
 
 

@@ -49,7 +49,7 @@ def _parser() -> argparse.ArgumentParser:
         epilog="example: nnUNetv2_semiseg_configure -d 502 -c 2d --name 2d_long epochs=100 "
         "synfoc.threshold=0.9    then: nnUNetv2_train 502 2d_long 0 -tr nnUNetTrainerSynFoC",
     )
-    parser.add_argument("-d", metavar="DATASET", help="dataset: its number or DatasetNNN_Name")
+    parser.add_argument("-d", metavar="DATASET", help="id or name of the dataset")
     parser.add_argument("-c", metavar="CONFIGURATION", help="configuration to inherit from, such as 2d")
     parser.add_argument("-p", metavar="PLANS", default="nnUNetPlans", help="plans; default: nnUNetPlans")
     parser.add_argument("--name", help="name of the configuration to write")

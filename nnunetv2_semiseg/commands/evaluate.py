@@ -8,13 +8,19 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from nnunetv2_semiseg.commands.arguments import add_processes_argument, natural
+from nnunetv2_semiseg.commands.arguments import (
+    add_dataset_argument,
+    add_overwrite_argument,
+    add_processes_argument,
+    natural,
+)
 from nnunetv2_semiseg.commands.errors import clean_exit
 from nnunetv2_semiseg.data.raw_folders import find_raw_dataset
 from nnunetv2_semiseg.data.raw_reading import read_dataset_json
 from nnunetv2_semiseg.evaluation.costs import training_cost
+from nnunetv2_semiseg.evaluation.domains import unused_domains
 from nnunetv2_semiseg.evaluation.evaluate import evaluate, name_models
-from nnunetv2_semiseg.evaluation.markdown import means_table
+from nnunetv2_semiseg.evaluation.markdown import counts_table, means_table
 from nnunetv2_semiseg.evaluation.measures import MEASURES
 from nnunetv2_semiseg.evaluation.page.build import PageSources, report_page
 from nnunetv2_semiseg.evaluation.page.training import FoldHistory, read_trainings
@@ -49,8 +55,10 @@ def main() -> None:
     report = dataclasses.replace(measured, costs=costs)
     if report.left_out:
         print(f"{len(report.left_out)} cases are not in all folders and left out", file=sys.stderr)
+    if unused := unused_domains([score.case for score in report.scores], sources.dataset_json):
+        print(unused, file=sys.stderr)
     write_report(report, arguments.output, arguments.overwrite, report_page(report, sources))
-    print("\n".join(means_table(report, measure) for measure in MEASURES))
+    print("\n".join([*(means_table(report, measure) for measure in MEASURES), counts_table(report)]))
     print(f"Wrote {arguments.output / PAGE}, with Markdown, JSON and CSV beside it")
 
 
@@ -95,7 +103,7 @@ def _parser() -> argparse.ArgumentParser:
         epilog="example: nnUNetv2_semiseg_evaluate -d 502 -p baseline unet ensemble -o report",
     )
     add = parser.add_argument
-    add("-d", dest="dataset", required=True, metavar="DATASET", help="id or name of the dataset")
+    add_dataset_argument(parser, "the dataset")
     add(
         "-p", dest="predictions", nargs="+", type=Path, required=True, metavar="FOLDER",
         help="folders with predicted label maps; the others are compared with the first",
@@ -113,7 +121,7 @@ def _parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     add("--seed", type=natural, default=0, help="of the bootstrap; default: 0")
     add_processes_argument(parser, "measure")
-    add("--overwrite", action="store_true", help="replace a report that is there")
+    add_overwrite_argument(parser, "the report")
     return parser
 
 

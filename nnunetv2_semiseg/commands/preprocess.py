@@ -9,7 +9,7 @@ from typing import Any
 from nnunetv2.paths import nnUNet_preprocessed
 from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 
-from nnunetv2_semiseg.commands.arguments import add_processes_argument
+from nnunetv2_semiseg.commands.arguments import add_dataset_argument, add_processes_argument
 from nnunetv2_semiseg.commands.datasets import dataset_name, read_json
 from nnunetv2_semiseg.commands.errors import clean_exit
 from nnunetv2_semiseg.data.unlabeled import preprocess_unlabeled
@@ -44,11 +44,12 @@ def _parser() -> argparse.ArgumentParser:
         "before. Only images that are new or changed are preprocessed.",
         epilog="example: nnUNetv2_semiseg_preprocess -d 502 -c 2d 3d_fullres -np 4",
     )
-    parser.add_argument("-d", dest="dataset", required=True, help="dataset: its number or DatasetNNN_Name")
+    add_dataset_argument(parser, "the dataset")
     parser.add_argument(
         "-c",
         dest="configurations",
         nargs="+",
+        metavar="CONFIGURATION",
         help=f"configurations; default: {' and '.join(DEFAULT_CONFIGURATIONS)} where the plans have them",
     )
     parser.add_argument("-p", dest="plans", default="nnUNetPlans", help="plans; default: nnUNetPlans")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 ALL = "all"
@@ -21,13 +21,43 @@ def domains_of(cases: Iterable[str], dataset_json: Mapping[str, Any]) -> dict[st
         images of a dataset have.
 
     Raises:
-        ValueError: A case has none while others have one, or has one that is no text.
+        ValueError: A case has none while others have one, or has one that is no text; or ``domains`` is no
+            object.
     """
-    named = dataset_json.get("domains", {})
+    named = _named(dataset_json)
     cases = tuple(cases)
     if not any(case in named for case in cases):
         return dict.fromkeys(cases, ALL)
     return {case: _domain_of(case, named) for case in cases}
+
+
+def unused_domains(cases: Sequence[str], dataset_json: Mapping[str, Any]) -> str:
+    """A sentence for the user where domains are noted, but of none of some cases; else nothing.
+
+    That is as it should be where only unlabeled images have domains, and a slip where names are misspelt.
+
+    Args:
+        cases: Names of the measured ones, at least one.
+        dataset_json: Content of dataset.json.
+    """
+    named = _named(dataset_json)
+    if not named or any(case in named for case in cases):
+        return ""
+    return (
+        f"dataset.json notes domains of other cases alone, such as '{next(iter(named))}', and of none of "
+        f"those measured, such as '{cases[0]}': all count as one domain"
+    )
+
+
+def _named(dataset_json: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Domains by case, as they stand in dataset.json."""
+    named = dataset_json.get("domains", {})
+    if not isinstance(named, Mapping):
+        raise ValueError(
+            f"'domains' of dataset.json is {named!r}: give the domain of each case by its name, or leave it "
+            "out"
+        )
+    return named
 
 
 def _domain_of(case: str, named: Mapping[str, Any]) -> str:

@@ -25,7 +25,7 @@ def report_markdown(report: Report) -> str:
     parts += [means_table(report, measure) for measure in MEASURES]
     if report.costs:
         parts += ["## Trainings\n", f"{costs_text(report)}\n", trainings_table(report)]
-    parts += ["## Empty and ignored\n", _counts(report)]
+    parts += ["## Empty and ignored\n", counts_table(report) or f"{NOTHING_EMPTY}\n"]
     if report.comparisons:
         baseline = next(iter(report.models))
         parts += ["## Differences\n", f"{differences_text(report, _escaped(baseline))}\n"]
@@ -43,9 +43,10 @@ def trainings_table(report: Report) -> str:
     return _table(cost_rows(report))
 
 
-def _counts(report: Report) -> str:
+def counts_table(report: Report) -> str:
+    """Cases that lack a class, see `rows.count_rows`; nothing where none does."""
     counts = count_rows(report)
-    return _table(counts) if counts.rows else f"{NOTHING_EMPTY}\n"
+    return _table(counts) if counts.rows else ""
 
 
 def _sources(report: Report) -> str:

@@ -82,6 +82,14 @@ def read_report(file: Path) -> Report:
         raise ValueError(f"{file} is not valid JSON ({error}): evaluate again") from None
     if not isinstance(content, dict) or content.pop("format", None) != FORMAT:
         raise ValueError(f"{file} is no report of format {FORMAT}: evaluate again with this version")
+    try:
+        return _report(content)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"{file} is damaged ({type(error).__name__}: {error}): evaluate again") from None
+
+
+def _report(content: dict[str, Any]) -> Report:
+    """From what `report_to_json` wrote, without the format."""
     for key in ("classes", "domains", "left_out"):
         content[key] = tuple(content[key])
     content["scores"] = tuple(_score(entry) for entry in content["scores"])

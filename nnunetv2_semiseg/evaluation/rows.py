@@ -26,7 +26,8 @@ DIFFERENCES = """\
 Mean of the paired differences to {baseline}, its {confidence:g} % interval (percentile bootstrap, {resamples}
 resamples of cases, seed {seed}), p-value of Wilcoxon's signed-rank test (two-sided, not corrected for the
 number of comparisons), and the number of pairs. More is better for Dice and Jaccard, less for HD95 and
-ASD."""
+ASD. Intervals of fewer than about 20 pairs are too narrow, and where cases are slices of one patient,
+intervals are too narrow and p-values too small."""
 
 SEEDS = """\
 Every model was trained {count} times, with other seeds. The score of a case is the mean over these trainings,

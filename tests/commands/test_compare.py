@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from fake_commands import CPS, FIXMATCH, SUPERVISED, Compare, FakeCommands, later, refused, section
+from PIL import Image
 
 from nnunetv2_semiseg.commands.configure import main as configure
 from nnunetv2_semiseg.comparing import flow
@@ -118,6 +119,38 @@ def test_folds_are_trained_alone_and_predict_together(compare: Compare, commands
     assert (train[3], other[3]) == ("0", "2")
     assert predict[predict.index("-f") : predict.index("-p")] == ("-f", "0", "2")
     assert read_report(Path("report/report.json")).costs["nnU-Net"].hours == 4
+
+
+def test_domains_of_other_cases_are_said_before_the_trainings(
+    compare: Compare, commands: FakeCommands, workspace: Workspace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = workspace.raw / "dataset.json"
+    content = json.loads(file.read_text())
+    misspelt = {f"{case}.png": domain for case, domain in content["domains"].items()}
+    file.write_text(json.dumps({**content, "domains": misspelt}))
+    compare("--print-commands")
+    assert "notes domains of other cases alone" in capsys.readouterr().err
+    assert commands.run == []
+
+
+def test_empty_predictions_are_printed_below_the_means(
+    compare: Compare,
+    commands: FakeCommands,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    predict = commands._predict
+
+    def find_nothing(words: list[str]) -> None:
+        predict(words)
+        for file in Path(words[words.index("-o") + 1]).glob("*.png"):
+            with Image.open(file) as image:
+                empty = Image.new("L", image.size)
+            empty.save(file)
+
+    monkeypatch.setattr(commands, "_predict", find_nothing)
+    compare(trainers=("nnUNetTrainer",))
+    assert "| class | model | domain | cases | empty predictions |" in capsys.readouterr().out
 
 
 def test_the_report_lies_beside_the_logs_where_no_other_folder_is_given(

@@ -67,6 +67,36 @@ def test_cases_that_are_left_out_are_said(
     assert "1 cases are not in all folders and left out" in capsys.readouterr().err
 
 
+def test_domains_of_other_cases_are_said(
+    dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(tmp_path / "unet", "a", "b")
+    file = dataset / "dataset.json"
+    content = json.loads(file.read_text())
+    file.write_text(json.dumps({**content, "domains": {"a.png": "A", "b.png": "B"}}))
+    run(monkeypatch, "-d", "502", "-p", "unet", "-o", "report")
+    assert "notes domains of other cases alone, such as 'a.png'" in capsys.readouterr().err
+    file.write_text(json.dumps({**content, "domains": {"a": "A", "b": "B"}}))
+    run(monkeypatch, "-d", "502", "-p", "unet", "-o", "report", "--overwrite")
+    assert "domains" not in capsys.readouterr().err
+
+
+def test_empty_predictions_stand_below_the_means(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Where Dice 0 counts in the mean, one sees of how many cases."""
+    write(tmp_path / "unet", "a", "b")
+    arguments = ("-d", "502", "-p", "unet", "-o", "report", "--overwrite")
+    run(monkeypatch, *arguments)
+    assert "empty" not in capsys.readouterr().out
+    Image.fromarray(np.zeros((2, 2), dtype=np.uint8)).save(tmp_path / "unet" / "b.png")
+    run(monkeypatch, *arguments)
+    output = capsys.readouterr().out
+    assert "| p | unet | 50.0 ± 70.7 |" in output
+    assert "| class | model | domain | cases | empty predictions |" in output
+    assert "| p | unet | all | 2 | 1 | 0 | 0 | 0 |" in output
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from label_images import write_nifti, write_png
 
+from nnunetv2_semiseg.evaluation import measuring
 from nnunetv2_semiseg.evaluation.evaluate import evaluate, name_models
 from nnunetv2_semiseg.evaluation.report import Report, report_to_json
 from nnunetv2_semiseg.evaluation.scores import CLASS_MEAN
@@ -102,6 +103,24 @@ def test_a_case_without_domain(tmp_path: Path) -> None:
     true, one = (write_png(tmp_path / name, A_1=[[1]], C_1=[[1]]) for name in ("true", "one"))
     with pytest.raises(ValueError, match="'C_1' has no domain"):
         run(true, one)
+
+
+def test_cases_are_shared_among_processes_and_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    true, one = (write_png(tmp_path / name, **TRUTH) for name in ("true", "one"))
+    alone = run(true, one)
+    assert "cases: 100%" in capsys.readouterr().err
+    asked: list[tuple[int, int]] = []
+
+    def in_reverse(work: Any, tasks: Any, num_processes: int, *_: str) -> Any:
+        asked.append((len(tasks), num_processes))
+        return ((index, work(tasks[index])) for index in reversed(range(len(tasks))))
+
+    monkeypatch.setattr(measuring, "results_of_workers", in_reverse)
+    assert report_to_json(run(true, one, num_processes=2)) == report_to_json(alone)
+    run(true, one, num_processes=8)
+    assert asked == [(3, 2), (3, 3)], "no more processes than cases"
 
 
 def test_merged_datasets_have_a_command_of_their_own(tmp_path: Path) -> None:

@@ -19,8 +19,10 @@ from nnunetv2_semiseg.evaluation.evaluate import evaluate
 from nnunetv2_semiseg.evaluation.page.build import PageSources, report_page
 from nnunetv2_semiseg.evaluation.page.curves import training_curves
 from nnunetv2_semiseg.evaluation.page.looks import looks_of
+from nnunetv2_semiseg.evaluation.page.markup import table
 from nnunetv2_semiseg.evaluation.page.training import FoldHistory
 from nnunetv2_semiseg.evaluation.report import Report
+from nnunetv2_semiseg.evaluation.rows import Table
 from nnunetv2_semiseg.evaluation.seeds import SeedResult
 from nnunetv2_semiseg.evaluation.summary import summarise
 
@@ -57,6 +59,7 @@ def test_every_name_is_there_and_escaped(content: str) -> None:
     for name in (*MODELS, "disc <i>", "cup", "mean of classes", "A & 'site'", "Dataset502_<P>"):
         assert name in page.text
     assert "5 cases (A & 'site' 2, B & 'site' 3); 2 classes" in page.text
+    assert page.text.count("A & 'site'n = 2") == 4, "above the means of each measure"
     assert re.search(r"B & 'site', worst of 3 cases: B_\d", page.text)
     assert re.search(r"A & 'site', (worst|median) of 2 cases: A_<b>1", page.text)
     assert "No model folder is named for U-Net & Co." in page.text
@@ -81,15 +84,24 @@ def test_nothing_comes_from_outside(content: str) -> None:
 def test_the_chapters_and_their_figures(content: str) -> None:
     page = Page(content)
     assert page.ids == ["means", "differences", "empty", "boxes", "cases", "pictures", "training"]
-    # of two classes and their mean; of the second model; of losses and measures
-    assert len(page.pictures("image/svg+xml")) == 3 + 1 + 2
+    # of differences; of two classes and their mean; of the second model; of losses and measures
+    assert len(page.pictures("image/svg+xml")) == 1 + 3 + 1 + 2
     pictures = page.pictures("image/png")
     assert len(pictures) == 4  # worst and median of two domains
-    assert len(page.alts) == 10
+    assert len(page.alts) == 11
 
 
 def test_the_same_report_gives_the_same_page(content: str, report: Report, sources: PageSources) -> None:
     assert report_page(report, sources) == content
+
+
+def test_lines_part_classes_and_no_models() -> None:
+    looks = looks_of(MODELS)
+    by_class = Table(
+        ("class", "model"), tuple((label, model) for label in ("disc", "cup") for model in MODELS)
+    )
+    assert table(by_class, looks).count('class="first"') == 1
+    assert table(Table(("model", "Dice"), tuple((model, "1") for model in MODELS)), looks).count("first") == 0
 
 
 def test_training_curves_are_of_all_values() -> None:
@@ -105,6 +117,18 @@ def test_training_curves_are_of_all_values() -> None:
         "Measures by epoch: agreement of pseudo-labels, α, share of confident pixels, own new",  # noqa: RUF001
         "Learning rates by epoch: learning rate of network",
     ]
+
+
+def test_whose_curves_they_are_is_said_and_escaped() -> None:
+    """So that model folders in another order than the predictions are seen."""
+    values = {"train_losses": [1.0, 0.5]}
+    folds = [FoldHistory(fold, values, trainer="nnUNetTrainerCPS") for fold in ("fold_0", EVIL)]
+    content = training_curves(
+        {MODELS[0]: folds, MODELS[1]: [FoldHistory("fold_1", values)]}, looks_of(MODELS)
+    )
+    assert EVIL not in content
+    assert f"{MODELS[0]} (nnUNetTrainerCPS: fold_0, {EVIL})" in Page(content).text
+    assert f"{MODELS[1]} (fold_1)" in Page(content).text
 
 
 def test_one_model_has_nothing_to_be_compared_with(tmp_path: Path) -> None:
@@ -135,7 +159,7 @@ def test_scores_without_any_value_have_plots(report: Report, sources: PageSource
         summaries=tuple(summarise(scores)),
         comparisons=tuple(compare(scores, MODELS)),
     )
-    assert len(Page(report_page(empty, replace(sources, trainings={}))).pictures("image/svg+xml")) == 2
+    assert len(Page(report_page(empty, replace(sources, trainings={}))).pictures("image/svg+xml")) == 3
 
 
 def test_trainings_of_several_seeds(root: Path, report: Report, sources: PageSources) -> None:

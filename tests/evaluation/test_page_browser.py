@@ -7,11 +7,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 from headless_browser import browse, needs_browser
-from label_images import write_png
+from label_images import write_nifti, write_png
 from PIL import Image
 
 from nnunetv2_semiseg.evaluation.evaluate import evaluate
 from nnunetv2_semiseg.evaluation.page.build import PageSources, report_page
+from nnunetv2_semiseg.evaluation.page.looks import looks_of
+from nnunetv2_semiseg.evaluation.page.markup import section
+from nnunetv2_semiseg.evaluation.page.pictures import case_pictures
+from nnunetv2_semiseg.evaluation.page.style import CSS
 
 pytestmark = [pytest.mark.slow, needs_browser]
 
@@ -37,3 +41,21 @@ def test_the_page_is_drawn(tmp_path: Path) -> None:
     assert (pixels[:, -20:-16] == 255).all()
     browse(tmp_path / "profile", page.as_uri(), f"--print-to-pdf={paper}")
     assert paper.read_bytes().startswith(b"%PDF")
+
+
+def test_a_tall_picture_is_printed_below_its_heading(tmp_path: Path) -> None:
+    """Of a volume and three models; if it had no place there, the sheet with the heading would be empty."""
+    volume = np.zeros((24, 24, 24), dtype=np.uint8)
+    volume[6:18, 6:18, 6:18] = 1
+    models = {name: write_nifti(tmp_path / name, a=volume) for name in ("one", "two", "three")}
+    reference = write_nifti(tmp_path / "true", a=volume)
+    write_nifti(tmp_path / "images", a_0000=volume)
+    dataset = {"labels": {"background": 0, "organ": 1}, "file_ending": ".nii.gz"}
+    report = evaluate("Dataset502_P", dataset, reference, models, num_processes=1)
+    chapter = section(
+        "pictures", "Worst", case_pictures(report, dataset, tmp_path / "images", looks_of(models))
+    )
+    page, paper = tmp_path / "chapter.html", tmp_path / "paper.pdf"
+    page.write_text(f'<!DOCTYPE html><meta charset="utf-8"><style>{CSS}</style>{chapter}', encoding="utf-8")
+    browse(tmp_path / "profile", page.as_uri(), f"--print-to-pdf={paper}")
+    assert paper.read_bytes().count(b"/Type /Page\n") == 1, "sheets"

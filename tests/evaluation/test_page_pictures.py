@@ -14,6 +14,7 @@ from page_report import CASES, DATASET, MODELS, disc, make_report
 from PIL import Image
 
 from nnunetv2_semiseg.evaluation.evaluate import evaluate
+from nnunetv2_semiseg.evaluation.page.chosen import chosen_cases
 from nnunetv2_semiseg.evaluation.page.looks import looks_of
 from nnunetv2_semiseg.evaluation.page.pictures import case_pictures
 from nnunetv2_semiseg.evaluation.report import Report
@@ -38,6 +39,21 @@ def test_contours_have_the_colors_of_the_key(report: Report, tmp_path: Path) -> 
     assert len(found) == 4  # worst and median of two domains
     for color in (*(look.color for look in looks_of(MODELS).values()), "#f0e442"):
         assert (colors(found[0]) == list(bytes.fromhex(color[1:]))).all(axis=1).any()
+
+
+def test_the_caption_has_the_dice_of_each_model(report: Report, tmp_path: Path) -> None:
+    found = pictures(report, tmp_path).text
+    for chosen in chosen_cases(report):
+        by_model = [
+            f"{model} "
+            + ", ".join(
+                f"{score.label} {100 * score.values['dice']:.1f}"
+                for score in report.scores
+                if score.model == model and score.case == chosen.case
+            )
+            for model in MODELS
+        ]
+        assert f"{chosen.why}: {chosen.case}Dice in %: {'; '.join(by_model)}" in found
 
 
 def test_missing_images_are_said_in_one_line(report: Report, tmp_path: Path) -> None:

@@ -50,11 +50,12 @@ def test_a_checkpoint_like_nnunets(tmp_path: Path) -> None:
         network_weights=network.state_dict(),
         optimizer_state=optimizer.state_dict(),
         logging=logging(),
+        trainer_name="nnUNetTrainerCPS",
         semiseg={"random": np.random.default_rng(0).bit_generator.state, "path": tmp_path, "bytes": b"\xff"},
         array=np.ones(3),
     )
     (history,) = read_trainings(tmp_path)
-    assert history.fold == "fold_0"
+    assert (history.fold, history.trainer) == ("fold_0", "nnUNetTrainerCPS")
     assert history.values["train_losses"] == [0.5, 0.25]
     assert history.values["mean_fg_dice"][0] == 0.75
     assert all(map(math.isnan, history.values["dice_per_class_or_region"]))
@@ -63,7 +64,9 @@ def test_a_checkpoint_like_nnunets(tmp_path: Path) -> None:
 
 def test_nothing_of_a_file_is_run(tmp_path: Path) -> None:
     file = write(tmp_path / "fold_0", logging=logging(), trap=Trap(tmp_path / "trapped"))
-    assert read_trainings(tmp_path)[0].values["train_losses"] == [0.5, 0.25]
+    (history,) = read_trainings(tmp_path)
+    assert history.values["train_losses"] == [0.5, 0.25]
+    assert history.trainer == ""
     assert not (tmp_path / "trapped").exists()
     torch.load(file, weights_only=False)
     assert (tmp_path / "trapped").exists()

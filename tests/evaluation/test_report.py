@@ -66,7 +66,9 @@ def test_json_is_strict_and_comes_back_whole(tmp_path: Path) -> None:
     assert (read.models, read.domains, read.left_out) == (report.models, ("A", "B"), ("z",))
 
 
-@pytest.mark.parametrize("text", ['{"format": 0}', "[]", "{", '{"summary": 1}'])
+@pytest.mark.parametrize(
+    "text", ['{"format": 0}', "[]", "{", '{"summary": 1}', '{"format": 1}', '{"format": 1, "scores": 3}']
+)
 def test_other_json_is_refused(tmp_path: Path, text: str) -> None:
     file = tmp_path / "summary.json"
     file.write_text(text)
@@ -115,6 +117,7 @@ def test_markdown() -> None:
     (difference,) = [line for line in lines if line.startswith("| disc | A | ")]
     assert "| +25.0 [+25.0 to +25.0], p = 0.5 (n = 2) |" in difference
     assert "| +0.00 [+0.00 to +0.00], p = - (n = 2) |" in difference
+    assert "Intervals of fewer than about 20 pairs are too narrow" in "\n".join(lines)
 
 
 def test_markdown_of_one_model_has_no_differences() -> None:

@@ -14,14 +14,21 @@ import requests
 from fetching import CONTENT, PART, Fetch, names, refusal, wait_for
 from loopback_server import FILE_NAME, LoopbackServer
 
+from nnunetv2_semiseg.weights import transfer
 from nnunetv2_semiseg.weights.fetch import fetch
 
 
 @pytest.mark.parametrize("num_bytes", [len(CONTENT), None])
 def test_a_file_arrives_whole_and_once(
-    get: Fetch, server: LoopbackServer, folder: Path, lines: list[str], num_bytes: int | None
+    get: Fetch,
+    server: LoopbackServer,
+    folder: Path,
+    lines: list[str],
+    capsys: pytest.CaptureFixture[str],
+    num_bytes: int | None,
 ) -> None:
     file = get(num_bytes=num_bytes)
+    assert "100%" in capsys.readouterr().err
     assert file.read_bytes() == CONTENT
     assert names(folder) == {FILE_NAME}
     assert lines[0] == "size: 3,145,728 bytes (3 MB)"
@@ -86,6 +93,17 @@ def test_a_part_with_nothing_left_to_fetch(
     (folder / PART).write_bytes(CONTENT + more)
     assert get(num_bytes=num_bytes).read_bytes() == CONTENT
     assert names(folder) == {FILE_NAME}
+
+
+def test_a_server_that_sends_nothing_more_is_not_waited_for_forever(
+    get: Fetch, server: LoopbackServer, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transfer, "TIMEOUTS", (5.0, 0.3))
+    server.gate.clear()
+    assert "broke after" in refusal(get)
+    assert names(folder) == {PART}
+    server.gate.set()
+    assert get().read_bytes() == CONTENT
 
 
 def test_a_kill_leaves_no_file_and_costs_only_the_rest(
@@ -186,6 +204,7 @@ def test_two_at_once_fetch_once(
         wait_for(lambda: bool(server.asked))
         second = both.submit(fetch, server.weights(), folder, said.append)
         wait_for(lambda: any("waiting" in line for line in said))
+        wait_for(lambda: "size: 3,145,728 bytes (3 MB)" in said)  # before the file is here
         server.gate.set()
         assert first.result() == second.result() == folder / FILE_NAME
     assert server.asked == [None]

@@ -21,6 +21,38 @@ from nnunetv2_semiseg.weights.verify import recognized
 DIGITS = {"sha256": 64, "md5": 32}
 
 
+AS_PUBLISHED = {
+    "sam_vit_b": (
+        "sam_vit_b_01ec64.pth",
+        375_042_383,
+        "ec2df62732614e57411cdcf32a23ffdf28910380d03139ee0f4fcbe91eb8c912",
+    ),
+    "sam_vit_l": (
+        "sam_vit_l_0b3195.pth",
+        None,
+        "3adcc4315b642a4d2101128f611684e8734c41232a17c648ed1693702a49a622",
+    ),
+    "sam_vit_h": (
+        "sam_vit_h_4b8939.pth",
+        2_564_550_879,
+        "a7bf3b02f3ebf1267aba913ff637d9a2d5c33d3173bb679e46d9f338c26f262e",
+    ),
+    "medsam_vit_b": ("medsam_vit_b.pth", None, "3bb6db55bd0c9ca30b61248bca72f8d6"),
+}
+"""File, bytes and digest, a second time: with a slip in one of them no download would ever be whole."""
+
+
+def test_files_are_those_that_were_published() -> None:
+    found = {
+        name: (weights.file_name, weights.num_bytes, weights.known_hash.partition(":")[2])
+        for name, weights in PUBLISHED_WEIGHTS.items()
+    }
+    assert found == AS_PUBLISHED
+    places = {name: weights.url.rpartition("/")[0] for name, weights in PUBLISHED_WEIGHTS.items()}
+    assert places.pop("medsam_vit_b") == "https://zenodo.org/records/10689643/files"
+    assert set(places.values()) == {"https://dl.fbaipublicfiles.com/segment_anything"}
+
+
 @pytest.mark.parametrize("name", PUBLISHED_WEIGHTS)
 def test_every_file_is_described(name: str) -> None:
     weights = PUBLISHED_WEIGHTS[name]

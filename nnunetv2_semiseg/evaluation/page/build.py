@@ -12,6 +12,7 @@ from nnunetv2_semiseg.evaluation.domains import ALL
 from nnunetv2_semiseg.evaluation.measures import MEASURES
 from nnunetv2_semiseg.evaluation.page.boxes import box_plots
 from nnunetv2_semiseg.evaluation.page.curves import training_curves
+from nnunetv2_semiseg.evaluation.page.forest import difference_plots
 from nnunetv2_semiseg.evaluation.page.looks import Look, looks_of
 from nnunetv2_semiseg.evaluation.page.markup import model_mark, paragraph, section, table, text, truth_mark
 from nnunetv2_semiseg.evaluation.page.pictures import case_pictures
@@ -69,10 +70,7 @@ def report_page(report: Report, sources: PageSources) -> str:
         "boxes": ("Box plots", box_plots(report, looks)),
         "cases": ("Case by case", scatter_plots(report, looks) if len(looks) > 1 else ""),
         "pictures": ("Worst and median cases", _pictures(report, sources, looks)),
-        "training": (
-            "Training curves",
-            training_curves(sources.trainings, looks) if sources.trainings else "",
-        ),
+        "training": ("Training curves", _curves(sources, looks)),
     }
     filled = {anchor: (title, body) for anchor, (title, body) in sections.items() if body}
     links = "\n".join(f'<a href="#{anchor}">{text(title)}</a>' for anchor, (title, _) in filled.items())
@@ -149,7 +147,7 @@ def _differences(report: Report, looks: Mapping[str, Look]) -> str:
     baseline, *others = report.models
     if not others:
         return ""
-    parts = [paragraph(differences_text(report, baseline))]
+    parts = [difference_plots(report, looks), paragraph(differences_text(report, baseline))]
     for model in others:
         parts += [
             f"<h3>{model_mark(model, looks[model])}</h3>\n",

@@ -65,7 +65,7 @@ def training_curves(trainings: Mapping[str, Sequence[FoldHistory]], looks: Mappi
     """
     shown = {model: folds for model, folds in trainings.items() if folds}
     marks = ", ".join(
-        f"{model_mark(model, looks[model])} ({_folds(folds)})" for model, folds in shown.items()
+        f"{model_mark(model, looks[model])} ({text(_folds(folds))})" for model, folds in shown.items()
     )
     together = [model for model in trainings if model not in shown]
     missing = [model for model in looks if model not in trainings]
@@ -152,4 +152,7 @@ def _legend(trainings: Mapping[str, Sequence[FoldHistory]], looks: Mapping[str, 
 
 
 def _folds(folds: Sequence[FoldHistory]) -> str:
-    return ", ".join(fold.fold for fold in folds)
+    """``nnUNetTrainerCPS: fold_0, fold_1``."""
+    trainers = dict.fromkeys(fold.trainer for fold in folds if fold.trainer)
+    names = ", ".join(fold.fold for fold in folds)
+    return f"{' and '.join(trainers)}: {names}" if trainers else names

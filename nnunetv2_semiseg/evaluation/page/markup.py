@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from nnunetv2_semiseg.evaluation.page.drawing import Drawn
 from nnunetv2_semiseg.evaluation.page.looks import TRUTH_COLOR, Look
-from nnunetv2_semiseg.evaluation.rows import MODEL, Table
+from nnunetv2_semiseg.evaluation.rows import CLASS, MODEL, Table
 
 SWATCHES: Mapping[str, str] = {
     "o": '<circle cx="6" cy="6" r="5"/>',
@@ -92,9 +92,9 @@ def _header(title: str, notes: Mapping[str, str]) -> str:
 
 
 def _start(content: Table, index: int) -> str:
-    """Marks a row whose first column has another name than the row above."""
+    """Marks a row of another class than the row above."""
     changed = index > 0 and content.rows[index][0] != content.rows[index - 1][0]
-    return ' class="first"' if changed else ""
+    return ' class="first"' if changed and content.header[0] == CLASS else ""
 
 
 def _kind(cell: str) -> str:

@@ -42,6 +42,6 @@ footer { margin-top: 2.5rem; font-size: .8rem; color: #555; }
   figcaption { font-size: 8pt; }
   figure { margin: .5rem 0 .8rem; }
   footer { margin-top: .5rem; font-size: 7pt; }
-  figure img { max-height: 235mm; width: auto; }
+  figure img { max-height: 195mm; width: auto; }
 }
 """

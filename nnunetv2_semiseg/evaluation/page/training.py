@@ -47,10 +47,12 @@ class FoldHistory:
         fold: Name of its folder.
         values: By nnU-Net's and this package's keys of the logger, a number of each epoch; NaN where there
             is none.
+        trainer: Name of the trainer's class; empty where the checkpoint has none.
     """
 
     fold: str
     values: dict[str, list[float]]
+    trainer: str = ""
 
 
 def read_trainings(folder: Path) -> list[FoldHistory]:
@@ -70,21 +72,23 @@ def read_trainings(folder: Path) -> list[FoldHistory]:
         raise FileNotFoundError(
             f"{folder} has no fold with {CHECKPOINTS[0]}: name a model folder, which has fold_0 or fold_all"
         )
-    return [FoldHistory(name, _history(file)) for name, file in found]
+    return [_history(name, file) for name, file in found]
 
 
 def _checkpoint(fold: Path) -> Path | None:
     return next((fold / name for name in CHECKPOINTS if (fold / name).is_file()), None)
 
 
-def _history(file: Path) -> dict[str, list[float]]:
+def _history(fold: str, file: Path) -> FoldHistory:
     try:
         with zipfile.ZipFile(file) as archive:
             name = next(name for name in archive.namelist() if name.endswith("/data.pkl"))
             with archive.open(name) as content:
                 checkpoint = _Unpickler(content).load()
         logged = checkpoint["logging"]
-        return {str(key): [_number(value) for value in values] for key, values in logged.items()}
+        values = {str(key): [_number(value) for value in of_key] for key, of_key in logged.items()}
+        trainer = checkpoint.get("trainer_name")
+        return FoldHistory(fold, values, trainer if isinstance(trainer, str) else "")
     except Exception as error:  # what a damaged pickle ends with cannot be listed
         raise ValueError(
             f"{file} is no checkpoint of nnU-Net with a history ({type(error).__name__}): leave out its model"
