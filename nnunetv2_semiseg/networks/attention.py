@@ -15,7 +15,7 @@ of head_dim: 128 at an image size of 512.
 
 On a GPU that is one call of PyTorch's fused attention. On a CPU two plain matrix products and a softmax take
 about half of the fused kernel's time; they are done again in the backward pass, so that neither q' and k' nor
-an attention map is kept for it, and image by image where maps are large (docs/performance.md has the numbers).
+an attention map is kept for it, and image by image where maps are large. docs/performance.md has the numbers.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ Kernel = Callable[[torch.Tensor, torch.Tensor, torch.Tensor, float], torch.Tenso
 """Attention of queries, keys and values, ``BxNxTxD`` with a width D of each, and a factor on the scores."""
 
 MAP_ENTRIES = 2**24
-"""Of the attention maps that a CPU has in memory at once: all heads of one whole image of 512 x 512 pixels."""
+"""Of the attention maps that a CPU holds at once: all heads of one whole image of 512 x 512 pixels."""
 
 HEAD_WIDTH_MULTIPLE = 8
 """Fused attention on GPUs wants head widths divisible by 8 (half precision)."""
