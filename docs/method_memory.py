@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import itertools
+import warnings
 from collections.abc import Iterable
 from functools import partial
 from typing import Any
@@ -48,7 +49,9 @@ def memory_factor(trainer: type[nnUNetTrainerSemiSeg], dimension: int) -> float:
         return kind.build_network_architecture(plans, configuration, CHANNELS, CLASSES, True)
 
     network, planned = build(), build(nnUNetTrainer)
-    method = method_class(config, Setting(CLASSES, CHANNELS, USUAL[dimension][0], build), network)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # of random weights, which are as large as real ones
+        method = method_class(config, Setting(CLASSES, CHANNELS, USUAL[dimension][0], build), network)
     nnunets = torch.optim.SGD(network.parameters(), lr=0.01, momentum=0.99)
     deployed = method_class.deployed_optimizer(config, network.parameters()) or nnunets
     optimizers = [deployed, *(item.optimizer for item in method.optimizers(partial(optimizer_like, nnunets)))]
