@@ -149,7 +149,7 @@ def test_a_random_mask_decoder_that_stays_random_is_warned_of(method_class: type
     foundation = dataclasses.replace(training.method.config.skd.foundation, train_mask_decoder=True)
     with warnings.catch_warnings():
         warnings.simplefilter("error", UserWarning)
-        start_with = dataclasses.replace(
+        with_trained_decoder = dataclasses.replace(
             training.method.config, skd=dataclasses.replace(training.method.config.skd, foundation=foundation)
         )
-        method_class(start_with, training.setting, training.network)
+        method_class(with_trained_decoder, training.setting, training.network)
