@@ -24,7 +24,7 @@ WIDTH, HEADS = 768, 12
 """Of ViT-B."""
 
 GRIDS = {"whole image": (1, 32), "windows": (9, 14)}
-"""How many grids of which side an image has; windows are padded."""
+"""How many grids of which side an image has; windows are padded, and here the padding asks as well."""
 
 Variant = Callable[[Attention, torch.Tensor], torch.Tensor]
 
@@ -42,7 +42,10 @@ def by_products(attention: Attention, tokens: torch.Tensor) -> torch.Tensor:
 
 def fused(attention: Attention, tokens: torch.Tensor) -> torch.Tensor:
     """What this package does on a GPU."""
-    return _projected(attention, kernels._attended(attention, attention.qkv(tokens), kernels._fused))
+    qkv = attention.qkv(tokens)
+    return _projected(
+        attention, kernels._attended(attention, qkv, (qkv.shape[1], qkv.shape[2]), kernels._fused)
+    )
 
 
 VARIANTS: dict[str, Variant] = {

@@ -29,32 +29,41 @@ from nnunetv2_semiseg.losses.confidence import class_map_agreement
 from nnunetv2_semiseg.losses.segmentation import seg_loss
 from nnunetv2_semiseg.networks.foundation import build_foundation
 from nnunetv2_semiseg.networks.foundation_config import FoundationConfig
+from nnunetv2_semiseg.networks.lora import LowRankUpdate
 from nnunetv2_semiseg.networks.mask_decoding import decode_without_prompts
 from nnunetv2_semiseg.networks.sam_encoder import SamEncoder
 from nnunetv2_semiseg.networks.segmentation_export import DeployedSemanticSam, deployed_state
 from nnunetv2_semiseg.networks.semantic_sam import SemanticSam
 
 CLASSES = 3
+LORA_STD = 0.02
+"""Of LoRA's B, which starts at zero: queries and values change by a few percent."""
 
 
 def deployed(arguments: argparse.Namespace) -> DeployedSemanticSam:
-    """What `nnUNetv2_predict` runs for nnUNetTrainerSynFoCFoundation."""
+    """What `nnUNetv2_predict` runs for nnUNetTrainerSynFoCFoundation, once `eval()` has made it ready."""
     torch.manual_seed(0)
     config = FoundationConfig(
         architecture=arguments.architecture, random_weights=True, image_size=arguments.image_size
     )
     student = build_foundation(config, in_channels=3, num_classes=CLASSES)
+    for update in _updates(student):
+        torch.nn.init.normal_(update.B.weight, std=LORA_STD)
     _teach_brightness(student, images(arguments), arguments.lessons)
     network = DeployedSemanticSam(config, in_channels=3, num_classes=CLASSES)
     network.load_state_dict(deployed_state(student))
-    return network.requires_grad_(False).eval()
+    return network.requires_grad_(False)
+
+
+def _updates(student: SemanticSam) -> list[LowRankUpdate]:
+    return [module for module in student.modules() if isinstance(module, LowRankUpdate)]
 
 
 def _teach_brightness(student: SemanticSam, patches: torch.Tensor, lessons: int) -> None:
     """Train the mask decoder on what the frozen encoder makes of the patches."""
     trained = student.trained
     with torch.no_grad():
-        embeddings = student.encoder(trained.image_input(patches))
+        embeddings = student.encoder(trained.image_input(patches), trained.lora)
     brightness = F.interpolate(patches.mean(1, keepdim=True), student.grid_size, mode="area")[:, 0]
     labels = (brightness > 0.4).long() + (brightness > 0.6).long()
     optimizer = torch.optim.Adam(trained.mask_decoder.parameters(), 1e-3)
@@ -75,7 +84,7 @@ def images(arguments: argparse.Namespace) -> torch.Tensor:
 
 def ours(arguments: argparse.Namespace) -> Step:
     """The exported network."""
-    network, patches = deployed(arguments), images(arguments)
+    network, patches = deployed(arguments).eval(), images(arguments)
 
     @torch.no_grad()  # in inference mode, as the predictor has it, torch can't count operations
     def step() -> torch.Tensor:
@@ -86,7 +95,7 @@ def ours(arguments: argparse.Namespace) -> Step:
 
 def compiled(arguments: argparse.Namespace) -> Step:
     """The exported network as nnU-Net's predictor compiles it where nnUNet_compile=t asks for it."""
-    network, patches = torch.compile(deployed(arguments)), images(arguments)
+    network, patches = torch.compile(deployed(arguments).eval()), images(arguments)
 
     @torch.no_grad()
     def step() -> torch.Tensor:
@@ -108,10 +117,8 @@ def plain(arguments: argparse.Namespace) -> Step:
 
 
 def _plain_copy(network: DeployedSemanticSam, arguments: argparse.Namespace) -> PlainSam:
-    model = PlainSam(arguments.architecture, arguments.image_size, CLASSES, lora=False)
-    model.encoder.load_state_dict(network.sam.encoder.vit.state_dict())
-    model.prompts.load_state_dict(network.sam.trained.prompt_encoder.state_dict())
-    model.decoder.load_state_dict(network.sam.trained.mask_decoder.state_dict())
+    model = PlainSam(arguments.architecture, arguments.image_size, CLASSES)
+    model.take_weights(network.sam)
     return model.requires_grad_(False).eval()
 
 
@@ -119,10 +126,12 @@ def agreement(arguments: argparse.Namespace) -> list[float]:
     """Dice of both models' class maps, for each image."""
     patches = images(arguments)
     network = deployed(arguments)
+    yardstick = _plain_copy(network, arguments)
     with torch.inference_mode():
+        expected = yardstick(patches)
+        network.eval()
         predicting = torch.compile(network) if arguments.compile else network
         got = predicting(patches).argmax(1)
-        expected = _plain_copy(network, arguments)(patches)
     expected = F.interpolate(expected, patches.shape[2:], mode="bilinear", align_corners=False).argmax(1)
     shares = [f"{(expected == label).float().mean().item():.2f}" for label in range(CLASSES)]
     print(f"Shares of the classes: {', '.join(shares)}")

@@ -13,6 +13,7 @@ from segment_anything.modeling import ImageEncoderViT, MaskDecoder, PromptEncode
 from torch import nn
 
 from nnunetv2_semiseg.networks.sam import SAM_ARCHITECTURES, build_sam_parts
+from nnunetv2_semiseg.networks.semantic_sam import SemanticSam
 
 LORA_RANK = 4
 
@@ -41,14 +42,14 @@ class LoraProjection(nn.Module):
 class PlainSam(nn.Module):
     """Segment-anything without prompts, one mask a class."""
 
-    def __init__(self, architecture: str, image_size: int, num_classes: int, lora: bool = True) -> None:
-        """Build with random weights; the encoder is frozen but for LoRA, if it has it."""
+    def __init__(self, architecture: str, image_size: int, num_classes: int) -> None:
+        """Build with random weights; the encoder is frozen but for LoRA."""
         super().__init__()
         parts = build_sam_parts(SAM_ARCHITECTURES[architecture], image_size, num_classes)
         self.encoder: ImageEncoderViT = parts[0].requires_grad_(False)
         self.prompts: PromptEncoder = parts[1]
         self.decoder: MaskDecoder = parts[2]
-        for block in self.encoder.blocks if lora else ():
+        for block in self.encoder.blocks:
             block.attn.qkv = LoraProjection(block.attn.qkv)
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
@@ -64,6 +65,20 @@ class PlainSam(nn.Module):
             )
             masks.append(logits)
         return torch.cat(masks)
+
+    def take_weights(self, sam: SemanticSam) -> None:
+        """Those of this package's model."""
+        encoder = {
+            name.replace(".attn.qkv.", ".attn.qkv.qkv."): tensor
+            for name, tensor in sam.encoder.vit.state_dict().items()
+        }
+        for name, tensor in sam.trained.lora.state_dict().items():
+            updated, block, layer, kind = name.split(".")
+            path = f"blocks.{block}.attn.qkv.updates.{'qv'.index(updated)}.{'AB'.index(layer)}.{kind}"
+            encoder[path] = tensor
+        self.encoder.load_state_dict(encoder)
+        self.prompts.load_state_dict(sam.trained.prompt_encoder.state_dict())
+        self.decoder.load_state_dict(sam.trained.mask_decoder.state_dict())
 
     def teacher(self) -> PlainSam:
         """A full copy, frozen encoder included."""

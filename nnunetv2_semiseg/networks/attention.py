@@ -20,6 +20,7 @@ an attention map is kept for it, and image by image where maps are large. docs/p
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import torch
@@ -37,44 +38,47 @@ HEAD_WIDTH_MULTIPLE = 8
 """Fused attention on GPUs wants head widths divisible by 8 (half precision)."""
 
 
-def attend(attention: Attention, qkv: torch.Tensor) -> torch.Tensor:
+def attend(attention: Attention, qkv: torch.Tensor, asking: tuple[int, int] | None = None) -> torch.Tensor:
     """What ``attention`` does between its two projections.
 
     Args:
         attention: Segment-anything's module, of which the relative positions are used.
         qkv: Queries, keys and values of a grid of tokens, one after the other, ``BxHxWx3C``.
+        asking: h and w: the first h rows and w columns of tokens attend to all tokens, and the others attend
+            to none. None for all of them.
 
     Returns:
-        ``BxHxWxC``, to be projected by ``attention.proj``.
+        ``BxhxwxC``, to be projected by ``attention.proj``.
     """
+    asking = (qkv.shape[1], qkv.shape[2]) if asking is None else asking
     if qkv.device.type != "cpu":
-        return _attended(attention, qkv, _fused)
-    entries_of_one = attention.num_heads * (qkv.shape[1] * qkv.shape[2]) ** 2
+        return _attended(attention, qkv, asking, _fused)
+    entries_of_one = attention.num_heads * math.prod(asking) * math.prod(qkv.shape[1:3])
     parts = qkv.split(max(1, MAP_ENTRIES // entries_of_one))
-    return torch.cat([_attended_on_a_cpu(attention, part) for part in parts])
+    return torch.cat([_attended_on_a_cpu(attention, part, asking) for part in parts])
 
 
-def _attended_on_a_cpu(attention: Attention, qkv: torch.Tensor) -> torch.Tensor:
+def _attended_on_a_cpu(attention: Attention, qkv: torch.Tensor, asking: tuple[int, int]) -> torch.Tensor:
     if not torch.is_grad_enabled():
-        return _attended(attention, qkv, _by_products)
+        return _attended(attention, qkv, asking, _by_products)
     # nothing is drawn at random inside
     again: torch.Tensor = checkpoint(
-        _attended, attention, qkv, _by_products, use_reentrant=False, preserve_rng_state=False
+        _attended, attention, qkv, asking, _by_products, use_reentrant=False, preserve_rng_state=False
     )
     return again
 
 
-def _attended(attention: Attention, qkv: torch.Tensor, kernel: Kernel) -> torch.Tensor:
-    b, h, w, _ = qkv.shape
-    q, k, v = qkv.reshape(b, h * w, 3, attention.num_heads, -1).permute(2, 0, 3, 1, 4).unbind(0)
+def _attended(
+    attention: Attention, qkv: torch.Tensor, asking: tuple[int, int], kernel: Kernel
+) -> torch.Tensor:
+    # each BxNxHxWxD
+    q, k, v = qkv.unflatten(-1, (3, attention.num_heads, -1)).permute(3, 0, 4, 1, 2, 5).unbind(0)
+    q = q[:, :, : asking[0], : asking[1]]
     if attention.use_rel_pos:
-        q, k = fold_relative_positions(
-            q, k, attention.rel_pos_h, attention.rel_pos_w, (h, w), attention.scale
-        )
-        out = kernel(q, k, v, 1.0)
-    else:
-        out = kernel(q, k, v, attention.scale)
-    return out.transpose(1, 2).reshape(b, h, w, -1)
+        q, k = fold_relative_positions(q, k, attention.rel_pos_h, attention.rel_pos_w, attention.scale)
+    scale = 1.0 if attention.use_rel_pos else attention.scale
+    out = kernel(q.flatten(2, 3), k.flatten(2, 3), v.flatten(2, 3), scale)
+    return out.transpose(1, 2).reshape(len(qkv), *asking, -1)
 
 
 def _fused(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, scale: float) -> torch.Tensor:
@@ -93,36 +97,28 @@ def _by_products(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, scale: float
 
 
 def fold_relative_positions(
-    q: torch.Tensor,
-    k: torch.Tensor,
-    rel_pos_h: torch.Tensor,
-    rel_pos_w: torch.Tensor,
-    size: tuple[int, int],
-    scale: float,
+    q: torch.Tensor, k: torch.Tensor, rel_pos_h: torch.Tensor, rel_pos_w: torch.Tensor, scale: float
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Queries and keys whose inner product is the scaled score plus the relative-position bias.
 
     Args:
-        q: Queries, ``BxNx(H·W)xD``, N the number of heads.
-        k: Keys, ``BxNx(H·W)xD``.
+        q: Queries, ``BxNxhxwxD``, N the number of heads: of the first h rows and w columns of the keys' grid.
+        k: Keys, ``BxNxHxWxD``.
         rel_pos_h: Relative positions along the rows, ``(2H-1)xD``; another length is interpolated.
         rel_pos_w: Relative positions along the columns, ``(2W-1)xD``.
-        size: H and W.
         scale: Factor on ``q·k``.
 
     Returns:
-        q' and k' (see the module's docstring), ``BxNx(H·W)x(D+H+W)``.
+        q' and k' (see the module's docstring), ``BxNxhxwx(D+H+W)`` and ``BxNxHxWx(D+H+W)``.
     """
-    h, w = size
-    grid = q.unflatten(2, size)
-    rel_h = torch.einsum("bnhwd,hkd->bnhwk", grid, _by_offset(rel_pos_h, h))
-    rel_w = torch.einsum("bnhwd,wkd->bnhwk", grid, _by_offset(rel_pos_w, w))
-    folded_q = torch.cat([scale * grid, rel_h.to(q.dtype), rel_w.to(q.dtype)], dim=-1).flatten(2, 3)
+    h, w = k.shape[2:4]
+    rel_h = torch.einsum("bnhwd,hkd->bnhwk", q, _by_offset(rel_pos_h, h)[: q.shape[2]])
+    rel_w = torch.einsum("bnhwd,wkd->bnhwk", q, _by_offset(rel_pos_w, w)[: q.shape[3]])
+    folded_q = torch.cat([scale * q, rel_h.to(q.dtype), rel_w.to(q.dtype)], dim=-1)
     rows = torch.eye(h, dtype=k.dtype, device=k.device)[:, None].expand(h, w, h)
     columns = torch.eye(w, dtype=k.dtype, device=k.device)[None].expand(h, w, w)
-    positions = torch.cat([rows, columns], dim=-1).flatten(0, 1)
-    folded_k = torch.cat([k, positions.expand(*k.shape[:2], -1, -1)], dim=-1)
-    return folded_q, folded_k
+    positions = torch.cat([rows, columns], dim=-1).expand(*k.shape[:2], h, w, h + w)
+    return folded_q, torch.cat([k, positions], dim=-1)
 
 
 def _by_offset(positions: torch.Tensor, size: int) -> torch.Tensor:

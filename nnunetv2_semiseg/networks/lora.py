@@ -33,10 +33,6 @@ class LowRankUpdate(nn.Module):
         update: torch.Tensor = self.B(self.A(tokens))
         return update
 
-    def product(self) -> torch.Tensor:
-        """``B A``, the update of a weight matrix, ``CxC``."""
-        return self.B.weight @ self.A.weight
-
 
 class LoraAdaptation(EncoderAdaptation):
     """LoRA on the queries and the values of every block; keys stay as they are."""
@@ -70,19 +66,3 @@ class LoraAdaptation(EncoderAdaptation):
         )
         updated = torch.addmm(qkv.flatten(0, -2), inner.flatten(0, -2), outer.T)
         return updated.view_as(qkv)
-
-    @torch.no_grad()
-    def merged_qkv(self, block_index: int, weight: torch.Tensor) -> torch.Tensor:
-        """A copy of a block's ``qkv`` weight that has the updates in it.
-
-        Args:
-            block_index: Number of the block, from 0.
-            weight: The frozen weight, ``3CxC``: queries, keys, values.
-
-        Returns:
-            ``3CxC``; a plain projection with it equals the frozen one followed by `qkv`.
-        """
-        q, k, v = weight.chunk(3)
-        q_update = cast("LowRankUpdate", self.q[block_index])
-        v_update = cast("LowRankUpdate", self.v[block_index])
-        return torch.cat([q + q_update.product(), k, v + v_update.product()])

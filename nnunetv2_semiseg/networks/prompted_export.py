@@ -7,6 +7,7 @@ import dataclasses
 import torch
 from torch import nn
 
+from nnunetv2_semiseg.networks.deployed_state import float32_state
 from nnunetv2_semiseg.networks.foundation import build_prompted_sam
 from nnunetv2_semiseg.networks.foundation_config import PromptedFoundationConfig
 from nnunetv2_semiseg.networks.outputs import full_resolution
@@ -50,10 +51,4 @@ class DeployedPromptedSam(nn.Module):
 
 def deployed_prompted_state(prompting: nn.Module, sam: nn.Module) -> dict[str, torch.Tensor]:
     """The state of a `DeployedPromptedSam`; most tensors are the networks' own, to be saved at once."""
-    parts = {"prompting": prompting, "sam": sam}
-    state = {
-        f"{name}.{key}": value for name, part in parts.items() for key, value in part.state_dict().items()
-    }
-    # the image encoder may be held in half precision
-    halves = (torch.bfloat16, torch.float16)
-    return {name: value.float() if value.dtype in halves else value for name, value in state.items()}
+    return float32_state({"prompting": prompting, "sam": sam})

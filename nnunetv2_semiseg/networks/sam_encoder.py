@@ -7,12 +7,13 @@ from typing import Any
 
 import torch
 from segment_anything.modeling import ImageEncoderViT
-from segment_anything.modeling.image_encoder import Block, window_partition, window_unpartition
+from segment_anything.modeling.image_encoder import Block
 from torch import nn
 from torch.utils.checkpoint import checkpoint
 
 from nnunetv2_semiseg.networks.adaptation import EncoderAdaptation
 from nnunetv2_semiseg.networks.attention import attend
+from nnunetv2_semiseg.networks.window_attention import attend_in_windows
 
 
 def _cpu_computes_bfloat16() -> bool:
@@ -22,7 +23,6 @@ def _cpu_computes_bfloat16() -> bool:
 
 
 CPU_COMPUTES_BFLOAT16 = _cpu_computes_bfloat16()
-"""Asked once: torch.compile would break the encoder into pieces at the question."""
 
 
 class SamEncoder(nn.Module):
@@ -31,10 +31,13 @@ class SamEncoder(nn.Module):
     The frozen weights exist once; student and teacher call the same encoder with adaptations of their own.
     Never trained: no parameter takes gradients, and ``train()`` leaves it in evaluation mode.
 
+    Mixed precision is for the blocks alone. Where patches are embedded and in the neck, hundredths of the
+    operations, rounding would add as much to the embeddings' error as all blocks together.
+
     Attributes:
         checkpointing: See the constructor.
-        predicts: True in a network for prediction: on a CPU with bfloat16 instructions the encoder uses them,
-            which nnU-Net's predictor leaves to the network. The masks are decoded in float32.
+        predicts: True in a network for prediction: ``eval()`` holds the blocks in bfloat16 if they are on a
+            CPU that computes in it. nnU-Net's predictor, which has mixed precision on GPUs only, calls it.
     """
 
     def __init__(self, vit: ImageEncoderViT, checkpointing: bool = False) -> None:
@@ -55,7 +58,7 @@ class SamEncoder(nn.Module):
         self.train(False)
 
     def hold_in(self, dtype: torch.dtype) -> None:
-        """Keep the weights of all layers that autocast computes in half precision in that precision for good.
+        """Keep the blocks' linear layers in half precision for good.
 
         Autocast would bring them there anew in every pass, with the same result. Positions and layer norms
         stay in float32. Every call works in mixed precision from now on, inside of autocast or not.
@@ -63,8 +66,8 @@ class SamEncoder(nn.Module):
         Args:
             dtype: ``torch.bfloat16`` or ``torch.float16``.
         """
-        for module in self.vit.modules():
-            if isinstance(module, nn.Linear | nn.Conv2d):
+        for module in self.vit.blocks.modules():
+            if isinstance(module, nn.Linear):
                 module.to(dtype)
         self._held_in = dtype
 
@@ -86,15 +89,19 @@ class SamEncoder(nn.Module):
             adaptation: Trained changes of the blocks; None for the frozen encoder as it is.
 
         Returns:
-            Embeddings, ``BxPx(S/16)x(S/16)``.
+            Embeddings, ``BxPx(S/16)x(S/16)``, in float32.
         """
         adaptation = self.unadapted if adaptation is None else adaptation
-        with self._autocast(images.device.type):
-            x = self.vit.patch_embed(images) + self.vit.pos_embed
+        device = images.device.type
+        with torch.autocast(device, enabled=False):
+            # contiguous, or each layer norm and addition of the blocks would go through transposed memory
+            x = (self.vit.patch_embed(images.float()) + self.vit.pos_embed).contiguous()
+        with self._autocast(device):
             for index, block in enumerate(self.vit.blocks):
                 x = self._run(block, index, x, adaptation)
+        with torch.autocast(device, enabled=False):
             embeddings: torch.Tensor = self.vit.neck(x.permute(0, 3, 1, 2))
-        return embeddings if torch.is_autocast_enabled(images.device.type) else embeddings.float()
+        return embeddings
 
     def _run(self, block: Block, index: int, x: torch.Tensor, adaptation: EncoderAdaptation) -> torch.Tensor:
         if not (self.checkpointing and torch.is_grad_enabled()):
@@ -107,13 +114,14 @@ class SamEncoder(nn.Module):
 
     def _autocast(self, device_type: str) -> AbstractContextManager[Any]:
         dtype = self._held_in
-        if dtype is None and self.predicts and device_type == "cpu" and CPU_COMPUTES_BFLOAT16:
-            dtype = torch.bfloat16
         return nullcontext() if dtype is None else torch.autocast(device_type, dtype, cache_enabled=False)
 
     def train(self, mode: bool = True) -> SamEncoder:
-        """Stay in evaluation mode, whatever ``mode`` says."""
+        """Stay in evaluation mode, whatever ``mode`` says; see ``predicts`` for ``eval()``."""
         super().train(False)
+        on_a_cpu = self.vit.pos_embed.device.type == "cpu"
+        if self.predicts and not mode and on_a_cpu and CPU_COMPUTES_BFLOAT16:
+            self.hold_in(torch.bfloat16)
         return self
 
 
@@ -121,29 +129,10 @@ def run_block(block: Block, index: int, x: torch.Tensor, adaptation: EncoderAdap
     """One transformer block with the adaptation's hooks, ``BxHxWxC`` in and out."""
     tokens = block.norm1(x)
     qkv = adaptation.qkv(index, tokens, block.attn.qkv(tokens))
-    attended = _attend_in_windows(block, qkv) if block.window_size > 0 else attend(block.attn, qkv)
+    attended = attend_in_windows(block, qkv) if block.window_size > 0 else attend(block.attn, qkv)
     attended = block.attn.proj(attended)
     x = x + adaptation.after_attention(index, attended)
     normed = block.norm2(x)
     x = x + block.mlp(normed)
     beside = adaptation.beside_mlp(index, normed)
     return x if beside is None else x + beside
-
-
-def _attend_in_windows(block: Block, qkv: torch.Tensor) -> torch.Tensor:
-    """Attention inside of windows, ``BxHxWx3C`` to ``BxHxWxC``.
-
-    Segment-anything pads the tokens with zeros to whole windows before it projects them, so that the queries,
-    keys and values of the padding are the projection's bias: no need to project it.
-    """
-    b, h, w, width = qkv.shape
-    size = block.window_size
-    padded = [-(-side // size) * size for side in (h, w)]
-    if padded != [h, w]:
-        bias = block.attn.qkv.bias.to(qkv.dtype)
-        whole = bias.expand(b, *padded, width).clone()
-        whole[:, :h, :w] = qkv
-        qkv = whole
-    windows, padded_size = window_partition(qkv, size)
-    attended: torch.Tensor = window_unpartition(attend(block.attn, windows), size, padded_size, (h, w))
-    return attended

@@ -2,37 +2,37 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import torch
 from torch import nn
 
+from nnunetv2_semiseg.networks.deployed_state import float32_state
+from nnunetv2_semiseg.networks.foundation import build_foundation
 from nnunetv2_semiseg.networks.foundation_config import FoundationConfig
-from nnunetv2_semiseg.networks.foundation_input import FoundationInput
-from nnunetv2_semiseg.networks.sam import SAM_ARCHITECTURES, build_sam_parts
-from nnunetv2_semiseg.networks.sam_encoder import SamEncoder
-from nnunetv2_semiseg.networks.semantic_sam import FoundationTrainedParts, SemanticSam
+from nnunetv2_semiseg.networks.semantic_sam import SemanticSam
 
 
 class DeployedSemanticSam(nn.Module):
-    """What a `SemanticSam` student predicts, with LoRA merged into the encoder's own weights.
+    """What a `SemanticSam` student predicts.
 
-    Built without any checkpoint and filled by ``load_state_dict(deployed_state(student))``.
+    Built without any checkpoint and filled by ``load_state_dict(deployed_state(student))``. LoRA stays beside
+    the encoder's weights: merged into weights that a CPU rounds to bfloat16, its small updates would be lost
+    in the rounding.
     """
 
     def __init__(self, config: FoundationConfig, in_channels: int, num_classes: int) -> None:
         """Build with weights that mean nothing yet.
 
         Args:
-            config: The student's; ``checkpoint``, ``random_weights`` and ``lora_rank`` are not looked at.
+            config: The student's; where its weights came from is not looked at.
             in_channels: Channels of the patches.
             num_classes: Classes with background, K.
         """
         super().__init__()
-        architecture = SAM_ARCHITECTURES[config.architecture]
-        vit, *decoding_parts = build_sam_parts(architecture, config.image_size, num_classes)
-        image_input = FoundationInput(in_channels, config.image_size, config.normalization)
-        encoder = SamEncoder(vit)
-        encoder.predicts = True
-        self.sam = SemanticSam(encoder, FoundationTrainedParts(image_input, None, *decoding_parts))
+        without_file = dataclasses.replace(config, checkpoint=None, random_weights=True)
+        self.sam = build_foundation(without_file, in_channels, num_classes)
+        self.sam.encoder.predicts = True
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Segment patches of any size on their own grid.
@@ -46,23 +46,6 @@ class DeployedSemanticSam(nn.Module):
         return self.sam.predict(images)
 
 
-@torch.no_grad()
 def deployed_state(student: SemanticSam) -> dict[str, torch.Tensor]:
-    """The state of a `DeployedSemanticSam` that equals ``student.predict`` to rounding.
-
-    Args:
-        student: Left as it is.
-
-    Returns:
-        Tensors by name, on the student's device. Those that LoRA does not touch are the student's own, as
-        in `torch.nn.Module.state_dict`: save them before the next training step.
-    """
-    prefix = "trained.lora."
-    state = {name: tensor for name, tensor in student.state_dict().items() if not name.startswith(prefix)}
-    lora = student.trained.lora
-    if lora is not None:
-        for index, block in enumerate(student.encoder.vit.blocks):
-            name = f"encoder.vit.blocks.{index}.attn.qkv.weight"
-            state[name] = lora.merged_qkv(index, block.attn.qkv.weight.float())
-    # the encoder may be held in half precision
-    return {f"sam.{name}": tensor.float() for name, tensor in state.items()}
+    """The state of a `DeployedSemanticSam`; most tensors are the student's own, to be saved at once."""
+    return float32_state({"sam": student})

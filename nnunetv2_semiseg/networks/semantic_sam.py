@@ -24,7 +24,7 @@ class FoundationTrainedParts(nn.Module):
     def __init__(
         self,
         image_input: FoundationInput,
-        lora: LoraAdaptation | None,
+        lora: LoraAdaptation,
         prompt_encoder: PromptEncoder,
         mask_decoder: MaskDecoder,
     ) -> None:
@@ -32,7 +32,7 @@ class FoundationTrainedParts(nn.Module):
 
         Args:
             image_input: Has a trained convolution for some numbers of channels.
-            lora: Updates of the image encoder; None for an encoder that has them merged in.
+            lora: Updates of the image encoder.
             prompt_encoder: Its "no mask" embedding is trained; its random positional matrix is a buffer.
             mask_decoder: One mask token per class.
         """

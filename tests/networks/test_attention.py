@@ -77,7 +77,7 @@ def test_large_maps_are_attended_to_one_after_the_other(monkeypatch):
     monkeypatch.setattr(
         attention_module,
         "_attended",
-        lambda one, qkv, kernel: seen.append(len(qkv)) or whole(one, qkv, kernel),
+        lambda one, qkv, *others: seen.append(len(qkv)) or whole(one, qkv, *others),
     )
     entries_of_one = 3 * 36**2
     for entries, expected in [(3 * entries_of_one - 1, [2, 1]), (1, [1, 1, 1])]:
