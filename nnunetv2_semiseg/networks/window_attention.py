@@ -44,13 +44,14 @@ def _all_windows_at_once(qkv: torch.Tensor) -> bool:
 
 
 def _padded(block: Block, qkv: torch.Tensor) -> torch.Tensor:
-    height, width, channels = qkv.shape[1:]
-    sides = [-(-side // block.window_size) * block.window_size for side in (height, width)]
-    if sides == [height, width]:
-        return qkv
-    padded = block.attn.qkv.bias.to(qkv.dtype).expand(len(qkv), *sides, channels).clone()
-    padded[:, :height, :width] = qkv
-    return padded
+    """Joined rather than written into a larger tensor, which is expensive to differentiate."""
+    bias = block.attn.qkv.bias.to(qkv.dtype)
+    for dim in (2, 1):
+        shape = list(qkv.shape)
+        shape[dim] = -shape[dim] % block.window_size
+        if shape[dim]:
+            qkv = torch.cat([qkv, bias.expand(shape)], dim)
+    return qkv
 
 
 def _by_filling(padded: torch.Tensor, dim: int, side: int, size: int) -> list[tuple[int, torch.Tensor]]:
@@ -66,7 +67,7 @@ def _by_filling(padded: torch.Tensor, dim: int, side: int, size: int) -> list[tu
         How many rows or columns of each window are tokens, and the part.
     """
     rest = side % size
-    full, with_padding = padded.tensor_split([side - rest], dim)
+    full, with_padding = padded.split([side - rest, padded.shape[dim] - side + rest], dim)
     return [(filled, part) for filled, part in ((size, full), (rest, with_padding)) if part.shape[dim]]
 
 
