@@ -20,6 +20,7 @@ from measuring import Step, add_measuring_arguments, measure, print_machine, pri
 from plain_sam import PlainSam, move_teacher
 from torch import nn
 
+from nnunetv2_semiseg.freed_memory import keep_freed_memory
 from nnunetv2_semiseg.losses.segmentation import seg_loss
 from nnunetv2_semiseg.networks.ema import ema_update
 from nnunetv2_semiseg.networks.foundation import build_foundation
@@ -43,6 +44,8 @@ def plain(arguments: argparse.Namespace) -> Step:
 def ours(arguments: argparse.Namespace) -> Step:
     """This package's, in mixed precision."""
     device = torch.device(arguments.device)
+    if device.type == "cpu":
+        keep_freed_memory()  # as our trainers do
     config = FoundationConfig(
         architecture=arguments.architecture, random_weights=True, image_size=arguments.image_size
     )

@@ -21,6 +21,7 @@ from nnunetv2.training.loss.dice import MemoryEfficientSoftDiceLoss
 from torch import nn
 
 from nnunetv2_semiseg.batch import SemiSegBatch
+from nnunetv2_semiseg.freed_memory import keep_freed_memory
 from nnunetv2_semiseg.methods.base import Setting, StepContext
 from nnunetv2_semiseg.methods.mean_teacher import MeanTeacher, MeanTeacherConfig
 from nnunetv2_semiseg.optimization import backward_and_step
@@ -83,6 +84,8 @@ def passes(arguments: argparse.Namespace) -> Step:
 def ours(arguments: argparse.Namespace) -> Step:
     """A step as `nnUNetTrainerMeanTeacher` does it."""
     device = torch.device(arguments.device)
+    if device.type == "cpu":
+        keep_freed_memory()  # as our trainers do
     student, loss = network().to(device), nnunet_loss()
     setting = Setting(CLASSES, 1, (arguments.patch, arguments.patch), network)
     method = MeanTeacher(MeanTeacherConfig(), setting, student).to(device)

@@ -26,6 +26,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from nnunetv2_semiseg.batch import SemiSegBatch
+from nnunetv2_semiseg.freed_memory import keep_freed_memory
 from nnunetv2_semiseg.losses.consensus import consensus_loss, divergence_loss
 from nnunetv2_semiseg.losses.segmentation import masked_seg_loss, seg_loss
 from nnunetv2_semiseg.methods.base import Setting, StepContext
@@ -74,6 +75,8 @@ def new_batch(arguments: argparse.Namespace) -> SemiSegBatch:
 def ours(arguments: argparse.Namespace) -> Step:
     """A step as `nnUNetTrainerSemiSeg` does it."""
     device = torch.device(arguments.device)
+    if device.type == "cpu":
+        keep_freed_memory()  # as our trainers do
     foundation = FoundationConfig(
         architecture=arguments.architecture,
         random_weights=True,

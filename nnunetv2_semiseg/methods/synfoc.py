@@ -165,7 +165,7 @@ class SynFoC(Method):
         ema_update(self.foundation_teacher.trained, self.foundation.trained, decay)
 
     def exports(self, network: nn.Module) -> dict[str, Callable[[], dict[str, torch.Tensor]]]:
-        """The foundation student with LoRA merged in."""
+        """The foundation student."""
         return {"nnUNetTrainerSynFoCFoundation": lambda: deployed_state(self.foundation)}
 
     def losses(self, batch: SemiSegBatch, context: StepContext) -> StepLosses:

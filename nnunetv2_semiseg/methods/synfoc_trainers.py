@@ -20,7 +20,7 @@ class nnUNetTrainerSynFoC(nnUNetTrainerSemiSeg):
 
 
 class nnUNetTrainerSynFoCFoundation(nnUNetTrainerExported):
-    """Deploys SynFoC's foundation student, whose LoRA is merged in; needs no foundation checkpoint."""
+    """Deploys SynFoC's foundation student; needs no foundation checkpoint."""
 
     trained_with = "nnUNetTrainerSynFoC"
 
