@@ -55,7 +55,8 @@ def attend(attention: Attention, qkv: torch.Tensor, asking: tuple[int, int] | No
         return _attended(attention, qkv, asking, _fused)
     entries_of_one = attention.num_heads * math.prod(asking) * math.prod(qkv.shape[1:3])
     parts = qkv.split(max(1, MAP_ENTRIES // entries_of_one))
-    return torch.cat([_attended_on_a_cpu(attention, part, asking) for part in parts])
+    attended = [_attended_on_a_cpu(attention, part, asking) for part in parts]
+    return attended[0] if len(attended) == 1 else torch.cat(attended)
 
 
 def _attended_on_a_cpu(attention: Attention, qkv: torch.Tensor, asking: tuple[int, int]) -> torch.Tensor:
