@@ -17,7 +17,7 @@ from nnunetv2_semiseg.distributed.ranks import rank, rank_zero_first, wait_for_a
 from nnunetv2_semiseg.distributed.shares import foreground_share, shares
 from nnunetv2_semiseg.distributed.weights import take_weights_of_rank_zero, with_common_statistics
 from nnunetv2_semiseg.exported_logging import no_run_of_its_own
-from nnunetv2_semiseg.freed_memory import keep_freed_memory
+from nnunetv2_semiseg.freed_memory import give_freed_memory_back, keep_freed_memory
 from nnunetv2_semiseg.networks.ema import unwrapped
 from nnunetv2_semiseg.networks.outputs import set_deep_supervision
 from nnunetv2_semiseg.own_configurations import only_writer
@@ -114,14 +114,14 @@ class nnUNetTrainerOnRanks(nnUNetTrainer):
 
     def on_train_start(self) -> None:
         """Start from the same weights and, on each rank, from other random numbers."""
-        if self.device.type == "cpu":
-            keep_freed_memory()
         if not self.was_initialized:
             self.initialize()
         take_weights_of_rank_zero(self.networks_of_training())
         part_streams(rank())
         with self._discarded_model_files():
             super().on_train_start()
+        if self.device.type == "cpu":
+            keep_freed_memory()  # this process alone: those that load samples have begun
 
     @contextmanager
     def _discarded_model_files(self) -> Iterator[None]:
@@ -139,6 +139,8 @@ class nnUNetTrainerOnRanks(nnUNetTrainer):
     def on_train_end(self) -> None:
         """nnU-Net's end of a training; no rank goes on before the last checkpoint is written."""
         super().on_train_end()
+        if self.device.type == "cpu":
+            give_freed_memory_back()
         wait_for_all()
 
     def save_checkpoint(self, filename: Any) -> None:

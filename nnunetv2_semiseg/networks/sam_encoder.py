@@ -32,12 +32,13 @@ class SamEncoder(nn.Module):
     Never trained: no parameter takes gradients, and ``train()`` leaves it in evaluation mode.
 
     Mixed precision is for the blocks alone. Where patches are embedded and in the neck, hundredths of the
-    operations, rounding would add as much to the embeddings' error as all blocks together.
+    operations, half precision would add as much to the embeddings' error as all blocks together.
 
     Attributes:
         checkpointing: See the constructor.
-        predicts: True in a network for prediction: ``eval()`` holds the blocks in bfloat16 if they are on a
-            CPU that computes in it. nnU-Net's predictor, which has mixed precision on GPUs only, calls it.
+        predicts: True in a network for prediction: ``eval()`` holds the blocks' linear layers in bfloat16 if
+            they are on a CPU that computes in it, until they leave the CPU. nnU-Net's predictor, which has
+            mixed precision on GPUs only, calls it before it predicts.
     """
 
     def __init__(self, vit: ImageEncoderViT, checkpointing: bool = False) -> None:
@@ -58,18 +59,23 @@ class SamEncoder(nn.Module):
         self.train(False)
 
     def hold_in(self, dtype: torch.dtype) -> None:
-        """Keep the blocks' linear layers in half precision for good.
+        """Keep the blocks' linear layers in half precision.
 
         Autocast would bring them there anew in every pass, with the same result. Positions and layer norms
-        stay in float32. Every call works in mixed precision from now on, inside of autocast or not.
+        stay in float32. The blocks work in mixed precision from now on, inside of autocast or not.
 
         Args:
             dtype: ``torch.bfloat16`` or ``torch.float16``.
         """
-        for module in self.vit.blocks.modules():
-            if isinstance(module, nn.Linear):
-                module.to(dtype)
+        self._bring_linear_layers_to(dtype)
         self._held_in = dtype
+
+    def _bring_linear_layers_to(self, dtype: torch.dtype) -> None:
+        # nnU-Net's predictor calls `eval()` in inference mode, whose tensors no gradient could pass
+        with torch.inference_mode(False):
+            for module in self.vit.blocks.modules():
+                if isinstance(module, nn.Linear):
+                    module.to(dtype)
 
     @property
     def image_size(self) -> int:
@@ -119,10 +125,20 @@ class SamEncoder(nn.Module):
     def train(self, mode: bool = True) -> SamEncoder:
         """Stay in evaluation mode, whatever ``mode`` says; see ``predicts`` for ``eval()``."""
         super().train(False)
-        on_a_cpu = self.vit.pos_embed.device.type == "cpu"
-        if self.predicts and not mode and on_a_cpu and CPU_COMPUTES_BFLOAT16:
+        if self.predicts and not mode and self._on_a_cpu() and CPU_COMPUTES_BFLOAT16:
             self.hold_in(torch.bfloat16)
         return self
+
+    def _apply(self, *arguments: Any, **options: Any) -> SamEncoder:
+        """What `to()` and its like end in: a GPU predicts in the precision that its caller chooses."""
+        super()._apply(*arguments, **options)
+        if self.predicts and self._held_in is not None and not self._on_a_cpu():
+            self._bring_linear_layers_to(torch.float32)
+            self._held_in = None
+        return self
+
+    def _on_a_cpu(self) -> bool:
+        return self.vit.pos_embed.device.type == "cpu"
 
 
 def run_block(block: Block, index: int, x: torch.Tensor, adaptation: EncoderAdaptation) -> torch.Tensor:

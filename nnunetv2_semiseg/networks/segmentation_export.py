@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 import torch
 from torch import nn
 
 from nnunetv2_semiseg.networks.deployed_state import float32_state
-from nnunetv2_semiseg.networks.foundation import build_foundation
 from nnunetv2_semiseg.networks.foundation_config import FoundationConfig
-from nnunetv2_semiseg.networks.semantic_sam import SemanticSam
+from nnunetv2_semiseg.networks.foundation_input import FoundationInput
+from nnunetv2_semiseg.networks.lora import LoraAdaptation
+from nnunetv2_semiseg.networks.sam import SAM_ARCHITECTURES, build_sam_parts
+from nnunetv2_semiseg.networks.sam_encoder import SamEncoder
+from nnunetv2_semiseg.networks.semantic_sam import FoundationTrainedParts, SemanticSam
 
 
 class DeployedSemanticSam(nn.Module):
@@ -25,14 +26,18 @@ class DeployedSemanticSam(nn.Module):
         """Build with weights that mean nothing yet.
 
         Args:
-            config: The student's; where its weights came from is not looked at.
+            config: The student's; ``checkpoint`` and ``random_weights`` are not looked at.
             in_channels: Channels of the patches.
             num_classes: Classes with background, K.
         """
         super().__init__()
-        without_file = dataclasses.replace(config, checkpoint=None, random_weights=True)
-        self.sam = build_foundation(without_file, in_channels, num_classes)
-        self.sam.encoder.predicts = True
+        architecture = SAM_ARCHITECTURES[config.architecture]
+        vit, *decoding_parts = build_sam_parts(architecture, config.image_size, num_classes)
+        image_input = FoundationInput(in_channels, config.image_size, config.normalization)
+        lora = LoraAdaptation(architecture.embed_dim, architecture.depth, config.lora_rank)
+        encoder = SamEncoder(vit)
+        encoder.predicts = True
+        self.sam = SemanticSam(encoder, FoundationTrainedParts(image_input, lora, *decoding_parts))
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Segment patches of any size on their own grid.

@@ -6,10 +6,12 @@ import copy
 
 import pytest
 import torch
+from segment_anything.modeling import MaskDecoder
 
 from nnunetv2_semiseg.networks import sam_encoder
-from nnunetv2_semiseg.networks.foundation import build_foundation
-from nnunetv2_semiseg.networks.foundation_config import FoundationConfig
+from nnunetv2_semiseg.networks.foundation import build_foundation, build_prompted_sam
+from nnunetv2_semiseg.networks.foundation_config import FoundationConfig, PromptedFoundationConfig
+from nnunetv2_semiseg.networks.prompted_export import DeployedPromptedSam, deployed_prompted_state
 from nnunetv2_semiseg.networks.segmentation_export import DeployedSemanticSam, deployed_state
 from nnunetv2_semiseg.networks.semantic_sam import SemanticSam
 
@@ -41,7 +43,7 @@ def test_held_in_half_precision_computes_what_autocast_computes() -> None:
 
 
 def test_held_in_half_precision_takes_half_the_memory() -> None:
-    """In the blocks, where all but a hundredth of the weights are."""
+    """In the blocks, where nearly all of the weights are."""
     encoder = _student().encoder
     held = copy.deepcopy(encoder)
     held.hold_in(torch.bfloat16)
@@ -151,27 +153,70 @@ def test_configuration_switches_checkpointing_on() -> None:
     assert build_foundation(config, 1, 2).encoder.checkpointing
 
 
+def _prompted(seed: int) -> tuple[torch.nn.Module, torch.nn.Module]:
+    """A network that prompts SAM, and SAM."""
+    torch.manual_seed(seed)
+    config = PromptedFoundationConfig(architecture="vit_tiny", random_weights=True, image_size=96)
+    prompting = torch.nn.Conv2d(1, 3, kernel_size=1)
+    return prompting, build_prompted_sam(config, in_channels=1, num_classes=3)
+
+
+def _exported(kind: str, seed: int) -> tuple[torch.nn.Module, dict[str, torch.Tensor]]:
+    """A network for prediction, not filled yet, and weights for it."""
+    if kind == "semantic":
+        return DeployedSemanticSam(CONFIG, in_channels=1, num_classes=3), deployed_state(_student(seed))
+    prompting, sam = _prompted(seed)
+    config = PromptedFoundationConfig(architecture="vit_tiny", random_weights=True, image_size=96)
+    empty = DeployedPromptedSam(config, torch.nn.Conv2d(1, 3, kernel_size=1), in_channels=1, num_classes=3)
+    return empty, deployed_prompted_state(prompting, sam)
+
+
+@pytest.mark.parametrize("kind", ["semantic", "prompted"])
 @pytest.mark.parametrize("has_instructions", [False, True])
-def test_prediction_on_a_cpu_uses_its_bfloat16_instructions(monkeypatch, has_instructions: bool) -> None:
+def test_prediction_on_a_cpu_uses_its_bfloat16_instructions(monkeypatch, kind, has_instructions) -> None:
     """In the encoder's blocks alone, only where the CPU has them, and with the weights of every fold."""
     monkeypatch.setattr(sam_encoder, "CPU_COMPUTES_BFLOAT16", has_instructions)
-    deployed = DeployedSemanticSam(CONFIG, in_channels=1, num_classes=3).eval()
+    deployed, _ = _exported(kind, seed=0)
     computed: dict[str, torch.dtype] = {}
 
     def note(name: str, module: torch.nn.Module) -> None:
         module.register_forward_hook(lambda _, __, output: computed.update({name: output.dtype}))
 
     note("encoder", deployed.sam.encoder.vit.blocks[1].attn.qkv)
-    note("decoder", deployed.sam.trained.mask_decoder.output_upscaling)
+    decoders = [m for m in deployed.modules() if isinstance(m, MaskDecoder)]
+    note("decoder", decoders[0].output_upscaling)
     inside = torch.bfloat16 if has_instructions else torch.float32
     images = torch.rand(1, 1, 96, 96)
     for fold in range(2):
-        student = _student(seed=fold)
-        with torch.no_grad():
-            student.encoder.vit.blocks[0].attn.proj.weight.mul_(1 + fold)
-        deployed.load_state_dict(deployed_state(student))
-        with torch.no_grad():
-            got, exact = deployed.eval()(images), student.predict(images)
+        exact, state = _exported(kind, seed=fold)
+        name = "sam.encoder.vit.blocks.0.attn.proj.weight"
+        state[name] = state[name] * (1 + fold)
+        exact.load_state_dict(state)
+        deployed.load_state_dict(state)
+        # as nnU-Net's predictor does it
+        with torch.inference_mode():
+            got, expected = deployed.eval()(images), exact(images)
         assert computed == {"encoder": inside, "decoder": torch.float32}
         assert got.dtype == torch.float32
-        torch.testing.assert_close(got, exact, rtol=0.05, atol=0.05 * exact.abs().max().item())
+        torch.testing.assert_close(got, expected, rtol=0.05, atol=0.05 * expected.abs().max().item())
+
+
+def test_only_evaluation_on_a_cpu_holds_a_network_for_prediction(monkeypatch) -> None:
+    """A GPU computes in what its caller has chosen, whatever the network did before."""
+    monkeypatch.setattr(sam_encoder, "CPU_COMPUTES_BFLOAT16", True)
+    deployed = DeployedSemanticSam(CONFIG, in_channels=1, num_classes=3)
+    assert deployed.train().sam.encoder.vit.blocks[0].attn.qkv.weight.dtype == torch.float32
+    with torch.inference_mode():
+        deployed.eval()
+    weight = deployed.sam.encoder.vit.blocks[0].attn.qkv.weight
+    assert weight.dtype == torch.bfloat16
+    assert not weight.is_inference()
+    moved = deployed.to("meta").eval()
+    assert moved.sam.encoder.vit.blocks[0].attn.qkv.weight.dtype == torch.float32
+    assert moved.sam.encoder._held_in is None
+
+
+def test_held_frozen_weights_of_a_training_stay_held_wherever_they_go() -> None:
+    encoder = _student().encoder
+    encoder.hold_in(torch.bfloat16)
+    assert encoder.to("meta").vit.blocks[0].attn.qkv.weight.dtype == torch.bfloat16
