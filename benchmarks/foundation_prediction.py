@@ -1,7 +1,7 @@
 r"""Prediction of the exported foundation student on a CPU, against segment_anything's modules in float32.
 
-Both have the same weights: a random encoder and a mask decoder that has learned to find the bright and the
-dark parts of the images, so that the masks have clear borders. The program says how far the masks agree; a
+Both have the same weights: a random encoder with random LoRA and a mask decoder that has learned to find the
+bright and the dark parts of the images, so that the masks have clear borders. The program says how far the masks agree; a
 Dice above 0.999 is what a person would call the same masks. With a trained model and images it compares the
 label maps that nnU-Net's predictor makes of them with the encoder in bfloat16 and in float32, instead.
 
@@ -149,6 +149,7 @@ def print_agreement_of_model(model: Path, images: Path) -> None:
     if not encoders:
         raise SystemExit(f"the model in {model} has no image encoder of segment_anything")
     maps = {}
+    # in this order: what `eval()` has held stays held
     for predicts in (False, True):
         for encoder in encoders:
             encoder.predicts = predicts

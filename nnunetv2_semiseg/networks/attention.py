@@ -38,48 +38,50 @@ HEAD_WIDTH_MULTIPLE = 8
 """Fused attention on GPUs wants head widths divisible by 8 (half precision)."""
 
 
-def attend(attention: Attention, qkv: torch.Tensor, asking: tuple[int, int] | None = None) -> torch.Tensor:
+def attend(
+    attention: Attention, qkv: torch.Tensor, query_grid: tuple[int, int] | None = None
+) -> torch.Tensor:
     """What ``attention`` does between its two projections.
 
     Args:
         attention: Segment-anything's module, of which the relative positions are used.
         qkv: Queries, keys and values of a grid of tokens, one after the other, ``BxHxWx3C``.
-        asking: h and w: the first h rows and w columns of tokens attend to all tokens, and the others attend
-            to none. None for all of them.
+        query_grid: h and w: the tokens of the first h rows and w columns send queries, to all tokens. None for
+            all of them.
 
     Returns:
         ``BxhxwxC``, to be projected by ``attention.proj``.
     """
-    asking = (qkv.shape[1], qkv.shape[2]) if asking is None else asking
+    query_grid = (qkv.shape[1], qkv.shape[2]) if query_grid is None else query_grid
     if qkv.device.type != "cpu":
-        return _attended(attention, qkv, asking, _fused)
-    entries_of_one = attention.num_heads * math.prod(asking) * math.prod(qkv.shape[1:3])
+        return _attended(attention, qkv, query_grid, _fused)
+    entries_of_one = attention.num_heads * math.prod(query_grid) * math.prod(qkv.shape[1:3])
     parts = qkv.split(max(1, MAP_ENTRIES // entries_of_one))
-    attended = [_attended_on_a_cpu(attention, part, asking) for part in parts]
+    attended = [_attended_on_a_cpu(attention, part, query_grid) for part in parts]
     return attended[0] if len(attended) == 1 else torch.cat(attended)
 
 
-def _attended_on_a_cpu(attention: Attention, qkv: torch.Tensor, asking: tuple[int, int]) -> torch.Tensor:
+def _attended_on_a_cpu(attention: Attention, qkv: torch.Tensor, query_grid: tuple[int, int]) -> torch.Tensor:
     if not torch.is_grad_enabled():
-        return _attended(attention, qkv, asking, _by_products)
+        return _attended(attention, qkv, query_grid, _by_products)
     # nothing is drawn at random inside
     again: torch.Tensor = checkpoint(
-        _attended, attention, qkv, asking, _by_products, use_reentrant=False, preserve_rng_state=False
+        _attended, attention, qkv, query_grid, _by_products, use_reentrant=False, preserve_rng_state=False
     )
     return again
 
 
 def _attended(
-    attention: Attention, qkv: torch.Tensor, asking: tuple[int, int], kernel: Kernel
+    attention: Attention, qkv: torch.Tensor, query_grid: tuple[int, int], kernel: Kernel
 ) -> torch.Tensor:
     # each BxNxHxWxD
     q, k, v = qkv.unflatten(-1, (3, attention.num_heads, -1)).permute(3, 0, 4, 1, 2, 5).unbind(0)
-    q = q[:, :, : asking[0], : asking[1]]
+    q = q[:, :, : query_grid[0], : query_grid[1]]
     if attention.use_rel_pos:
         q, k = fold_relative_positions(q, k, attention.rel_pos_h, attention.rel_pos_w, attention.scale)
     scale = 1.0 if attention.use_rel_pos else attention.scale
     out = kernel(q.flatten(2, 3), k.flatten(2, 3), v.flatten(2, 3), scale)
-    return out.transpose(1, 2).reshape(len(qkv), *asking, -1)
+    return out.transpose(1, 2).reshape(len(qkv), *query_grid, -1)
 
 
 def _fused(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, scale: float) -> torch.Tensor:

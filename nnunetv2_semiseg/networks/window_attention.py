@@ -2,8 +2,8 @@
 
 Segment-anything pads the grid of tokens with zeros to whole windows before it projects them, so that queries,
 keys and values of the padding are the projection's bias: no need to project it. All tokens of a window attend
-to its padding as well, but what the padding itself asks for is cut off in the end. On a CPU it is not
-computed: at an image size of 512, windows of 14 x 14 pad 32 x 32 tokens to 42 x 42.
+to its padding as well, but what the padding's own queries give is cut off in the end. On a CPU it sends none:
+at an image size of 512, windows of 14 x 14 pad 32 x 32 tokens to 42 x 42.
 """
 
 from __future__ import annotations
@@ -71,18 +71,18 @@ def _by_filling(padded: torch.Tensor, dim: int, side: int, size: int) -> list[tu
     return [(filled, part) for filled, part in ((size, full), (rest, with_padding)) if part.shape[dim]]
 
 
-def _attend_in_equal_windows(block: Block, qkv: torch.Tensor, asking: tuple[int, int]) -> torch.Tensor:
+def _attend_in_equal_windows(block: Block, qkv: torch.Tensor, query_grid: tuple[int, int]) -> torch.Tensor:
     """Attention of the first rows and columns of each window, put together.
 
     Args:
         block: The block.
         qkv: Windows of side S in R rows and C columns, ``BxRSxCSx3C``.
-        asking: Rows r and columns c of each window that attend to the whole window.
+        query_grid: Rows r and columns c of each window whose tokens send queries.
 
     Returns:
         ``BxRrxCcxC``.
     """
     grid = [side // block.window_size for side in qkv.shape[1:3]]
-    attended = attend(block.attn, window_partition(qkv, block.window_size)[0], asking)
+    attended = attend(block.attn, window_partition(qkv, block.window_size)[0], query_grid)
     tokens: torch.Tensor = attended.unflatten(0, (-1, *grid)).transpose(2, 3)
     return tokens.flatten(3, 4).flatten(1, 2)

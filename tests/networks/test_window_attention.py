@@ -35,7 +35,7 @@ def test_equals_segment_anything_forward_and_backward(monkeypatch, size, at_once
         torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-4)
 
 
-def test_padding_asks_nothing_on_a_cpu(monkeypatch) -> None:
+def test_padding_sends_no_queries_on_a_cpu(monkeypatch) -> None:
     """6 x 6 tokens in windows of 4 x 4 are padded to 8 x 8."""
     pairs = []
     kernel = attention._by_products
