@@ -24,7 +24,7 @@ WIDTH, HEADS = 768, 12
 """Of ViT-B."""
 
 GRIDS = {"whole image": (1, 32), "windows": (9, 14)}
-"""How many grids of which side an image has; windows are padded, and here the padding sends queries as well."""
+"""How many grids of which side an image has; windows are padded, and here padding sends queries as well."""
 
 Variant = Callable[[Attention, torch.Tensor], torch.Tensor]
 

@@ -1,9 +1,10 @@
 r"""Prediction of the exported foundation student on a CPU, against segment_anything's modules in float32.
 
 Both have the same weights: a random encoder with random LoRA and a mask decoder that has learned to find the
-bright and the dark parts of the images, so that the masks have clear borders. The program says how far the masks agree; a
-Dice above 0.999 is what a person would call the same masks. With a trained model and images it compares the
-label maps that nnU-Net's predictor makes of them with the encoder in bfloat16 and in float32, instead.
+bright and the dark parts of the images, so that the masks have clear borders. The program says how far the
+masks agree; a Dice above 0.999 is what a person would call the same masks. With a trained model and images it
+compares the label maps that nnU-Net's predictor makes of them with the encoder in bfloat16 and in float32,
+instead.
 
 Example:
     python benchmarks/foundation_prediction.py --batch 2

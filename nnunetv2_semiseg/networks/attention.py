@@ -46,8 +46,8 @@ def attend(
     Args:
         attention: Segment-anything's module, of which the relative positions are used.
         qkv: Queries, keys and values of a grid of tokens, one after the other, ``BxHxWx3C``.
-        query_grid: h and w: the tokens of the first h rows and w columns send queries, to all tokens. None for
-            all of them.
+        query_grid: h and w: the tokens of the first h rows and w columns send queries, to all tokens. None
+            for all of them.
 
     Returns:
         ``BxhxwxC``, to be projected by ``attention.proj``.

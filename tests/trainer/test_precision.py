@@ -59,7 +59,8 @@ def test_a_step_in_bfloat16_computes_in_it_and_takes_its_losses_in_float32(works
     trainer.on_train_start()
     trainer.on_train_epoch_start()
     inner: list[torch.dtype] = []
-    for network in (trainer.network, trainer.method.network_teacher, trainer.method.foundation):
+    blocks = trainer.method.foundation.encoder.vit.blocks
+    for network in (trainer.network, trainer.method.network_teacher, blocks):
         layer = next(m for m in network.modules() if isinstance(m, nn.Conv2d | nn.Linear))
         layer.register_forward_hook(lambda module, arguments, output: inner.append(output.dtype))
     before = [parameter.clone() for parameter in trainer.network.parameters()]
