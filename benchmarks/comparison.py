@@ -9,7 +9,7 @@ from typing import Any
 from nnunetv2.paths import nnUNet_preprocessed
 
 from nnunetv2_semiseg.commands.datasets import read_json
-from nnunetv2_semiseg.config import merge_nested
+from nnunetv2_semiseg.core.config import merge_nested
 from nnunetv2_semiseg.networks.planned import small_architecture
 from nnunetv2_semiseg.own_configurations import configured_plans, parse_settings, write_plans
 

@@ -20,7 +20,7 @@ from measuring import Step, add_measuring_arguments, measure, print_machine, pri
 from plain_sam import PlainSam, move_teacher
 from torch import nn
 
-from nnunetv2_semiseg.freed_memory import keep_freed_memory
+from nnunetv2_semiseg.core.memory import keep_freed_memory
 from nnunetv2_semiseg.losses.segmentation import seg_loss
 from nnunetv2_semiseg.networks.ema import ema_update
 from nnunetv2_semiseg.networks.foundation import build_foundation

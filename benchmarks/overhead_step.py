@@ -20,8 +20,8 @@ from nnunetv2.training.loss.compound_losses import DC_and_CE_loss
 from nnunetv2.training.loss.dice import MemoryEfficientSoftDiceLoss
 from torch import nn
 
-from nnunetv2_semiseg.batch import SemiSegBatch
-from nnunetv2_semiseg.freed_memory import keep_freed_memory
+from nnunetv2_semiseg.core.batch import SemiSegBatch
+from nnunetv2_semiseg.core.memory import keep_freed_memory
 from nnunetv2_semiseg.methods.base import Setting, StepContext
 from nnunetv2_semiseg.methods.mean_teacher import MeanTeacher, MeanTeacherConfig
 from nnunetv2_semiseg.optimization import backward_and_step

@@ -25,8 +25,8 @@ from plain_sam import PlainSam, move_teacher
 from torch import nn
 from torch.nn import functional as F
 
-from nnunetv2_semiseg.batch import SemiSegBatch
-from nnunetv2_semiseg.freed_memory import keep_freed_memory
+from nnunetv2_semiseg.core.batch import SemiSegBatch
+from nnunetv2_semiseg.core.memory import keep_freed_memory
 from nnunetv2_semiseg.losses.consensus import consensus_loss, divergence_loss
 from nnunetv2_semiseg.losses.segmentation import masked_seg_loss, seg_loss
 from nnunetv2_semiseg.methods.base import Setting, StepContext

@@ -20,8 +20,8 @@ from typing import Any
 from demo.commands import FOLDERS, Shell, demo_variables
 from demo.figure import Row, draw, read_png
 from demo.report import dice_table, format_table
+from nnunetv2_semiseg.core.launcher import CommandFailedError, say
 from nnunetv2_semiseg.evaluation.dice import case_dice
-from nnunetv2_semiseg.running import CommandFailedError, say
 
 ROOT = Path(__file__).resolve().parents[1]
 MARKER = ".made_by_the_demo"

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from nnunetv2_semiseg.commands.plugin import plugin_path
-from nnunetv2_semiseg.running import Launcher, say
+from nnunetv2_semiseg.core.launcher import Launcher, say
 
 FOLDERS = ("nnUNet_raw", "nnUNet_preprocessed", "nnUNet_results")
 """nnU-Net's variables, and the names of the folders below the demo's output."""

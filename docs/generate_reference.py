@@ -15,7 +15,7 @@ from contextlib import contextmanager, redirect_stdout, suppress
 from pathlib import Path
 from typing import Any
 
-from nnunetv2_semiseg.config import TrainingConfig, parse_config
+from nnunetv2_semiseg.core.config import TrainingConfig, parse_config
 from nnunetv2_semiseg.export import exported_trainers
 from nnunetv2_semiseg.methods.base import Method
 from nnunetv2_semiseg.methods.discovery import discovered_methods, discovered_trainers

@@ -14,7 +14,7 @@ from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 from torch import nn
 
-from nnunetv2_semiseg.config import config_values, parse_config
+from nnunetv2_semiseg.core.config import config_values, parse_config
 from nnunetv2_semiseg.methods.base import Setting
 from nnunetv2_semiseg.optimization import optimizer_like
 from nnunetv2_semiseg.trainer import nnUNetTrainerSemiSeg

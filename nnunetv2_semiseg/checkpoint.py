@@ -13,8 +13,8 @@ from typing import IO, Any
 
 import torch
 
+from nnunetv2_semiseg.core.files import atomic_file
 from nnunetv2_semiseg.methods.base import Method, ScheduledOptimizer
-from nnunetv2_semiseg.whole_files import atomic_file
 
 COMPANION_KEY = "semiseg"
 COMPANION_VERSION = 1

@@ -9,8 +9,8 @@ import torch
 from torch import nn
 
 from nnunetv2_semiseg import training_log
-from nnunetv2_semiseg.batch import SemiSegBatch
-from nnunetv2_semiseg.distributed.gradients import averaged
+from nnunetv2_semiseg.core.batch import SemiSegBatch
+from nnunetv2_semiseg.core.distributed.gradients import averaged
 from nnunetv2_semiseg.methods.base import Method, StepContext
 
 

@@ -18,10 +18,10 @@ from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 
 from nnunetv2_semiseg.checkpoint import COMPANION_KEY, save_atomically
+from nnunetv2_semiseg.core.files import replacing
 from nnunetv2_semiseg.exported_logging import SummaryLogger, no_run_of_its_own
 from nnunetv2_semiseg.networks.ema import unwrapped
 from nnunetv2_semiseg.rank_trainer import nnUNetTrainerOnRanks
-from nnunetv2_semiseg.whole_files import replacing
 
 EXPORTED_CHECKPOINTS = ("checkpoint_final.pth", "checkpoint_best.pth")
 """The checkpoints that are written for exported networks too."""

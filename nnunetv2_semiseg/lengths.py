@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 
-from nnunetv2_semiseg.config import TrainingConfig
+from nnunetv2_semiseg.core.config import TrainingConfig
 
 
 def set_lengths(trainer: nnUNetTrainer, training: TrainingConfig) -> None:

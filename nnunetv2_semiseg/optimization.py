@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 import torch
 from torch import nn
 
-from nnunetv2_semiseg.distributed.gradients import average_gradients
+from nnunetv2_semiseg.core.distributed.gradients import average_gradients
 
 GRADIENT_CLIP_NORM = 12
 """nnU-Net's bound on the norm of the gradient, here of each optimizer's parameters."""

@@ -13,11 +13,11 @@ import torch
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 from torch import nn
 
-from nnunetv2_semiseg.distributed.ranks import rank, rank_zero_first, wait_for_all, world_size
-from nnunetv2_semiseg.distributed.shares import foreground_share, shares
-from nnunetv2_semiseg.distributed.weights import take_weights_of_rank_zero, with_common_statistics
+from nnunetv2_semiseg.core.distributed.ranks import rank, rank_zero_first, wait_for_all, world_size
+from nnunetv2_semiseg.core.distributed.shares import foreground_share, shares
+from nnunetv2_semiseg.core.distributed.weights import take_weights_of_rank_zero, with_common_statistics
+from nnunetv2_semiseg.core.memory import give_freed_memory_back, keep_freed_memory
 from nnunetv2_semiseg.exported_logging import no_run_of_its_own
-from nnunetv2_semiseg.freed_memory import give_freed_memory_back, keep_freed_memory
 from nnunetv2_semiseg.networks.ema import unwrapped
 from nnunetv2_semiseg.networks.outputs import set_deep_supervision
 from nnunetv2_semiseg.own_configurations import only_writer

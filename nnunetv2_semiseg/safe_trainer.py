@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from nnunetv2_semiseg.core.files import atomic_file
 from nnunetv2_semiseg.rank_trainer import nnUNetTrainerOnRanks
 from nnunetv2_semiseg.training_log import log_epoch
-from nnunetv2_semiseg.whole_files import atomic_file
 
 
 class SafeTrainer(nnUNetTrainerOnRanks):

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from nnunetv2_semiseg.batch import SemiSegBatch
+from nnunetv2_semiseg.core.batch import SemiSegBatch
 from nnunetv2_semiseg.data.loader import PairedLoader
 from nnunetv2_semiseg.data.task_sampling import TaskSampling, sample_evenly
 from nnunetv2_semiseg.evaluation.own_tasks import own_task_counts

@@ -12,16 +12,16 @@ from nnunetv2.training.lr_scheduler.polylr import PolyLRScheduler
 
 from nnunetv2_semiseg import checkpoint as checkpoints
 from nnunetv2_semiseg import training_log
-from nnunetv2_semiseg.batch import SemiSegBatch
 from nnunetv2_semiseg.best_epoch import keep_best_before
-from nnunetv2_semiseg.config import SECTION
+from nnunetv2_semiseg.core.batch import SemiSegBatch
+from nnunetv2_semiseg.core.config import SECTION
+from nnunetv2_semiseg.core.distributed.ranks import gather_objects, mean_of_ranks, rank, rank_zero_first
+from nnunetv2_semiseg.core.distributed.weights import with_common_statistics
 from nnunetv2_semiseg.data.labeled_check import check_labeled_matches_plans
 from nnunetv2_semiseg.data.loader import PairedLoader
 from nnunetv2_semiseg.data.pairing import pair_with_unlabeled
 from nnunetv2_semiseg.data.unlabeled import UnlabeledData, preprocess_unlabeled
 from nnunetv2_semiseg.diagnostics import measured_gradient
-from nnunetv2_semiseg.distributed.ranks import gather_objects, mean_of_ranks, rank, rank_zero_first
-from nnunetv2_semiseg.distributed.weights import with_common_statistics
 from nnunetv2_semiseg.export import EXPORTED_CHECKPOINTS, copy_pictures, validate_exports, write_exports
 from nnunetv2_semiseg.lengths import set_lengths
 from nnunetv2_semiseg.losses.planned import planned_loss

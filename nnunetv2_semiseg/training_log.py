@@ -11,7 +11,7 @@ import matplotlib.pyplot as plt
 import torch
 from matplotlib.ticker import MaxNLocator
 
-from nnunetv2_semiseg.memory import peak_memory
+from nnunetv2_semiseg.core.memory import peak_memory
 
 if TYPE_CHECKING:  # reports read what is logged, and need not wait for the import
     from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer

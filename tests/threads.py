@@ -11,7 +11,7 @@ import pytest
 
 def use_threads(monkeypatch: pytest.MonkeyPatch) -> None:
     """Threads instead of processes; each spawned one would import torch for seconds."""
-    from nnunetv2_semiseg import processes
+    from nnunetv2_semiseg.core import processes
 
     monkeypatch.setattr(multiprocessing.get_context("spawn"), "Pool", ThreadPool, raising=False)
     monkeypatch.setattr("nnunetv2.utilities.utils.Pool", ThreadPool)  # of twelve, to list files

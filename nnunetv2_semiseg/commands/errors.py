@@ -9,7 +9,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from nnunetv2_semiseg.processes import WorkerKilledError
+from nnunetv2_semiseg.core.processes import WorkerKilledError
 
 USER_ERRORS = (ValueError, FileNotFoundError, NotImplementedError, WorkerKilledError)
 

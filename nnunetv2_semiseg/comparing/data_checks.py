@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from nnunetv2_semiseg.comparing.facts import ALL
-from nnunetv2_semiseg.comparing.files import read_json
+from nnunetv2_semiseg.core.files import read_json
 from nnunetv2_semiseg.data.raw_reading import image_names, images_by_case
 from nnunetv2_semiseg.data.unlabeled_images import FOLDER
 from nnunetv2_semiseg.evaluation.domains import domains_of

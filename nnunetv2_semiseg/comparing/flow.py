@@ -14,7 +14,6 @@ from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 from nnunetv2_semiseg.comparing.comparison import Comparison
 from nnunetv2_semiseg.comparing.devices import Device, check_present
 from nnunetv2_semiseg.comparing.facts import Facts, check_equal, facts_of, spoken_cases, spoken_patch
-from nnunetv2_semiseg.comparing.files import read_json
 from nnunetv2_semiseg.comparing.jobs import (
     Job,
     configuring_jobs,
@@ -32,9 +31,10 @@ from nnunetv2_semiseg.comparing.unlabeled import (
     unlabeled_files,
 )
 from nnunetv2_semiseg.comparing.workers import run_jobs
+from nnunetv2_semiseg.core.files import read_json
+from nnunetv2_semiseg.core.launcher import say
 from nnunetv2_semiseg.data.labeled_check import check_labeled_matches_plans
 from nnunetv2_semiseg.own_configurations import only_writer, write_plans
-from nnunetv2_semiseg.running import say
 
 SCRIPT = """\
 # The same for all trainings: {conditions}.

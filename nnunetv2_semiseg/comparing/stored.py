@@ -12,8 +12,8 @@ from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 
 from nnunetv2_semiseg.comparing.comparison import Comparison
 from nnunetv2_semiseg.comparing.competitors import Competitor
-from nnunetv2_semiseg.comparing.files import read_json
-from nnunetv2_semiseg.config import SECTION, TrainingConfig, config_values, merged_section, parse_config
+from nnunetv2_semiseg.core.config import SECTION, TrainingConfig, config_values, merged_section, parse_config
+from nnunetv2_semiseg.core.files import read_json
 from nnunetv2_semiseg.methods.resolve import resolve_config, training_values
 from nnunetv2_semiseg.own_configurations import setting_words
 

@@ -6,9 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from nnunetv2_semiseg.comparing.comparison import Comparison
-from nnunetv2_semiseg.comparing.files import read_json
+from nnunetv2_semiseg.core.files import read_json, write_json
 from nnunetv2_semiseg.data.unlabeled_images import FOLDER, find_unlabeled_cases, naming
-from nnunetv2_semiseg.whole_files import write_json
 
 RECORD = "unlabeled.json"
 """In the folder of a comparison: what its trainings began with."""

@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from nnunetv2_semiseg.comparing.devices import Device
 from nnunetv2_semiseg.comparing.jobs import Job
-from nnunetv2_semiseg.running import CommandFailedError, Launcher, say
+from nnunetv2_semiseg.core.launcher import CommandFailedError, Launcher, say
 
 EPOCH = re.compile(r"\bEpoch (\d+)\s*$")
 """The line of nnU-Net's log that an epoch begins with."""

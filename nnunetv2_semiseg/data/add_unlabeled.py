@@ -17,6 +17,8 @@ from nnunetv2.imageio.reader_writer_registry import (
 )
 from tqdm import tqdm
 
+from nnunetv2_semiseg.core.files import write_json
+from nnunetv2_semiseg.core.processes import results_of_workers
 from nnunetv2_semiseg.data.image_checks import Expectation, check_image, learn_expectation
 from nnunetv2_semiseg.data.raw_folders import link_or_copy
 from nnunetv2_semiseg.data.raw_reading import (
@@ -24,8 +26,6 @@ from nnunetv2_semiseg.data.raw_reading import (
     read_dataset_json,
     training_cases,
 )
-from nnunetv2_semiseg.processes import results_of_workers
-from nnunetv2_semiseg.whole_files import write_json
 
 IMAGE_ENDINGS = {
     ".jpg",

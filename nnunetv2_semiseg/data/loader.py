@@ -13,7 +13,7 @@ from nnunetv2.training.dataloading.data_loader import nnUNetDataLoader
 from nnunetv2.training.dataloading.nnunet_dataset import nnUNetDatasetBlosc2
 from nnunetv2.utilities.default_n_proc_DA import get_allowed_n_proc_DA
 
-from nnunetv2_semiseg.batch import SemiSegBatch
+from nnunetv2_semiseg.core.batch import SemiSegBatch
 from nnunetv2_semiseg.data.unlabeled import UnlabeledData
 from nnunetv2_semiseg.data.views import TwoViewTransform
 

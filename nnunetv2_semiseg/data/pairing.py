@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from nnunetv2_semiseg.config import ViewsConfig
+from nnunetv2_semiseg.core.config import ViewsConfig
 from nnunetv2_semiseg.data.loader import PairedLoader, build_unlabeled_loader
 from nnunetv2_semiseg.data.unlabeled import UnlabeledData
 from nnunetv2_semiseg.data.views import build_two_view_transform

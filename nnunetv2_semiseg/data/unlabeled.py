@@ -12,11 +12,11 @@ from filelock import FileLock, Timeout
 from nnunetv2.configuration import default_num_processes
 from nnunetv2.paths import nnUNet_preprocessed, nnUNet_raw
 
+from nnunetv2_semiseg.core.processes import results_of_workers
 from nnunetv2_semiseg.data.unlabeled_case import CaseTask, preprocess_case
 from nnunetv2_semiseg.data.unlabeled_images import FOLDER, find_unlabeled_cases, naming
 from nnunetv2_semiseg.data.unlabeled_sources import Sources, recognised_sources, with_digests
 from nnunetv2_semiseg.data.unlabeled_store import UnlabeledStore, plan_fields
-from nnunetv2_semiseg.processes import results_of_workers
 
 Log = Callable[[str], None]
 

@@ -21,8 +21,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from nnunetv2_semiseg.core.files import write_json
 from nnunetv2_semiseg.data.unlabeled_sources import Sources, same_content
-from nnunetv2_semiseg.whole_files import write_json
 
 SUFFIXES = ("_seg.b2nd", ".pkl", ".b2nd")
 """Files of a case. The image is last: cases are discovered by it, so it must appear after the rest."""

@@ -24,7 +24,7 @@ from batchgeneratorsv2.transforms.utils.nnunet_masking import MaskImageTransform
 from batchgeneratorsv2.transforms.utils.pseudo2d import Convert2DTo3DTransform, Convert3DTo2DTransform
 from batchgeneratorsv2.transforms.utils.random import RandomTransform
 
-from nnunetv2_semiseg.config import ViewsConfig
+from nnunetv2_semiseg.core.config import ViewsConfig
 
 GEOMETRIC = (Convert3DTo2DTransform, SpatialTransform, Convert2DTo3DTransform, MirrorTransform)
 """Transforms of nnU-Net's training pipeline that move pixels; all others change values or targets."""

@@ -19,9 +19,9 @@ from nnunetv2.imageio.base_reader_writer import BaseReaderWriter
 from nnunetv2.utilities.json_export import recursive_fix_for_json_export
 from tqdm import tqdm
 
+from nnunetv2_semiseg.core.files import replacing
 from nnunetv2_semiseg.evaluation.reading import label_reader
 from nnunetv2_semiseg.tasks import TaskTable
-from nnunetv2_semiseg.whole_files import replacing
 
 METRICS = ("Dice", "IoU", "FP", "TP", "FN", "TN", "n_pred", "n_ref")
 """Of nnU-Net's evaluation."""

@@ -10,6 +10,7 @@ from typing import Any
 from nnunetv2.imageio.base_reader_writer import BaseReaderWriter
 from tqdm import tqdm
 
+from nnunetv2_semiseg.core.processes import results_of_workers
 from nnunetv2_semiseg.evaluation.classes import (
     LabelClass,
     foreground_classes,
@@ -20,7 +21,6 @@ from nnunetv2_semiseg.evaluation.domains import domains_of
 from nnunetv2_semiseg.evaluation.label_files import CaseFiles
 from nnunetv2_semiseg.evaluation.reading import label_reader, read_pair
 from nnunetv2_semiseg.evaluation.scores import Score, score_case
-from nnunetv2_semiseg.processes import results_of_workers
 
 UNITS = ("mm", "px")
 """Of distances: mm where the true label maps have a spacing, pixels else."""

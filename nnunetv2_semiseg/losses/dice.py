@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from nnunetv2_semiseg.distributed.sums import sums_over_ranks
+from nnunetv2_semiseg.core.distributed.sums import sums_over_ranks
 
 
 def soft_dice_loss(

@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 import torch
 from torch import nn
 
-from nnunetv2_semiseg.batch import SemiSegBatch
+from nnunetv2_semiseg.core.batch import SemiSegBatch
 from nnunetv2_semiseg.schedules import Progress
 from nnunetv2_semiseg.watching.panels import LazyPanels
 

@@ -16,8 +16,8 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 from torch import nn
 
-from nnunetv2_semiseg.batch import SemiSegBatch
-from nnunetv2_semiseg.config import STRICT
+from nnunetv2_semiseg.core.batch import SemiSegBatch
+from nnunetv2_semiseg.core.config import STRICT
 from nnunetv2_semiseg.labels import true_labels
 from nnunetv2_semiseg.losses.distillation import distillation_loss
 from nnunetv2_semiseg.losses.segmentation import seg_loss

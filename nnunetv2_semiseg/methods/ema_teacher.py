@@ -9,8 +9,8 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 from torch import nn
 
-from nnunetv2_semiseg.batch import SemiSegBatch
-from nnunetv2_semiseg.config import STRICT
+from nnunetv2_semiseg.core.batch import SemiSegBatch
+from nnunetv2_semiseg.core.config import STRICT
 from nnunetv2_semiseg.labels import outside_is_background
 from nnunetv2_semiseg.methods.base import DEPLOYED, Setting, StepLosses
 from nnunetv2_semiseg.methods.distilling import DistillingMethod, SkdConfig

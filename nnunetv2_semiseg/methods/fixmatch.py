@@ -14,8 +14,8 @@ import torch
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from nnunetv2_semiseg.batch import SemiSegBatch
-from nnunetv2_semiseg.config import STRICT
+from nnunetv2_semiseg.core.batch import SemiSegBatch
+from nnunetv2_semiseg.core.config import STRICT
 from nnunetv2_semiseg.labels import TrustedLabels, paste_labels, pseudo_labels, true_labels
 from nnunetv2_semiseg.losses.segmentation import masked_seg_loss
 from nnunetv2_semiseg.methods.base import DEPLOYED, LossTerm, StepContext, StepLosses

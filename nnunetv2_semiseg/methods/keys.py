@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic.fields import FieldInfo
 
-from nnunetv2_semiseg.config import TrainingConfig
+from nnunetv2_semiseg.core.config import TrainingConfig
 from nnunetv2_semiseg.methods.discovery import discovered_methods
 
 

@@ -15,8 +15,8 @@ from pydantic import Field, model_validator
 from pydantic.dataclasses import dataclass
 from torch import nn
 
-from nnunetv2_semiseg.batch import SemiSegBatch
-from nnunetv2_semiseg.config import STRICT
+from nnunetv2_semiseg.core.batch import SemiSegBatch
+from nnunetv2_semiseg.core.config import STRICT
 from nnunetv2_semiseg.labels import TrustedLabels, outside_is_background, pseudo_labels, true_labels
 from nnunetv2_semiseg.losses.confidence import class_map_agreement
 from nnunetv2_semiseg.losses.entropy import entropy_loss

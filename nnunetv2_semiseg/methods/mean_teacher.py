@@ -12,8 +12,8 @@ import torch
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from nnunetv2_semiseg.batch import SemiSegBatch
-from nnunetv2_semiseg.config import STRICT
+from nnunetv2_semiseg.core.batch import SemiSegBatch
+from nnunetv2_semiseg.core.config import STRICT
 from nnunetv2_semiseg.losses.consistency import consistency_loss
 from nnunetv2_semiseg.methods.base import DEPLOYED, LossTerm, StepContext, StepLosses
 from nnunetv2_semiseg.methods.ema_teacher import EMATeacherConfig, EMATeacherMethod

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from nnunetv2_semiseg.config import (
+from nnunetv2_semiseg.core.config import (
     SECTION,
     ConfigT,
     TrainingConfig,

@@ -6,7 +6,7 @@ from typing import Any, cast
 
 import torch
 
-from nnunetv2_semiseg.config import TrainingConfig, merged_section, parse_config
+from nnunetv2_semiseg.core.config import TrainingConfig, merged_section, parse_config
 from nnunetv2_semiseg.lengths import set_lengths
 from nnunetv2_semiseg.methods.resolve import check_section, training_values
 from nnunetv2_semiseg.optimization import backward_and_step

@@ -7,7 +7,7 @@ from typing import Any, Literal
 from pydantic import Field, model_validator
 from pydantic.dataclasses import dataclass
 
-from nnunetv2_semiseg.config import STRICT
+from nnunetv2_semiseg.core.config import STRICT
 
 
 def _image_size(default: int) -> Any:

@@ -35,7 +35,7 @@ class DeployedPromptedSam(nn.Module):
         self.prompting = prompting
         without_file = dataclasses.replace(config, checkpoint=None, random_weights=True)
         self.sam = build_prompted_sam(without_file, in_channels, num_classes)
-        self.sam.encoder.predicts = True
+        self.sam.encoder.predicts = False
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Segment patches of any size on their own grid.

@@ -12,12 +12,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
+from nnunetv2_semiseg.core.files import replacing
 from nnunetv2_semiseg.evaluation.classes import LabelClass
 from nnunetv2_semiseg.evaluation.page.drawing import new_figure, page_style
 from nnunetv2_semiseg.evaluation.page.looks import plot_name
 from nnunetv2_semiseg.watching.colors import class_color, legend_classes
 from nnunetv2_semiseg.watching.rows import Cell, Pixels, Row
-from nnunetv2_semiseg.whole_files import replacing
 
 PANEL = 1.75
 """Inches of the longer side of a panel."""

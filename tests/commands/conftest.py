@@ -9,7 +9,7 @@ import pytest
 from fake_commands import FIXMATCH, Compare, FakeCommands
 
 from nnunetv2_semiseg.commands.compare import main
-from nnunetv2_semiseg.running import Launcher
+from nnunetv2_semiseg.core.launcher import Launcher
 
 if TYPE_CHECKING:
     from tests.phantom_workspace import Workspace

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 import pytest
 import torch
 
+from nnunetv2_semiseg.core.launcher import CommandFailedError, Launcher
 from nnunetv2_semiseg.export import exported_trainers
 from nnunetv2_semiseg.methods.discovery import discovered_trainers
-from nnunetv2_semiseg.running import CommandFailedError, Launcher
 
 if TYPE_CHECKING:
     from tests.phantom_workspace import Workspace

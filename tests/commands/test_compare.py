@@ -19,8 +19,8 @@ from PIL import Image
 from nnunetv2_semiseg.commands.configure import main as configure
 from nnunetv2_semiseg.comparing import flow
 from nnunetv2_semiseg.comparing.facts import Facts
+from nnunetv2_semiseg.core.launcher import Launcher
 from nnunetv2_semiseg.evaluation.report import read_report
-from nnunetv2_semiseg.running import Launcher
 
 if TYPE_CHECKING:
     from tests.phantom_workspace import Workspace

@@ -16,7 +16,7 @@ from filelock import FileLock
 from nnunetv2_semiseg import own_configurations
 from nnunetv2_semiseg.commands import configure as module
 from nnunetv2_semiseg.commands.configure import main
-from nnunetv2_semiseg.config import TrainingConfig, merged_section
+from nnunetv2_semiseg.core.config import TrainingConfig, merged_section
 from nnunetv2_semiseg.methods.discovery import discovered_methods
 from nnunetv2_semiseg.methods.keys import all_keys
 from nnunetv2_semiseg.methods.resolve import resolve_config

@@ -8,7 +8,7 @@ import warnings
 import pytest
 
 from nnunetv2_semiseg.commands.errors import clean_exit
-from nnunetv2_semiseg.processes import WorkerKilledError
+from nnunetv2_semiseg.core.processes import WorkerKilledError
 
 
 def failing(error: BaseException) -> None:

@@ -15,7 +15,7 @@ import pytest
 from nnunetv2_semiseg.comparing.devices import VISIBLE, Device
 from nnunetv2_semiseg.comparing.jobs import Job, partial_folder
 from nnunetv2_semiseg.comparing.workers import run_jobs
-from nnunetv2_semiseg.running import CommandFailedError, Launcher
+from nnunetv2_semiseg.core.launcher import CommandFailedError, Launcher
 
 CPU = (Device("cpu"),)
 

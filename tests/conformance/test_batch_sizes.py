@@ -9,7 +9,7 @@ import torch
 from method_cases import every_method
 from tiny_training import TOTAL_STEPS, Case, make_batch
 
-from nnunetv2_semiseg.batch import SemiSegBatch
+from nnunetv2_semiseg.core.batch import SemiSegBatch
 
 LABELED = ("labeled_images", "task_ids", "labeled_cases")
 UNLABELED = ("unlabeled_weak", "unlabeled_strong", "unlabeled_cases")

@@ -23,7 +23,7 @@ from tiny_training import (
 )
 from torch import nn
 
-from nnunetv2_semiseg.config import config_values
+from nnunetv2_semiseg.core.config import config_values
 from nnunetv2_semiseg.methods.base import Method
 from nnunetv2_semiseg.methods.discovery import discovered_methods, discovered_trainers
 from nnunetv2_semiseg.methods.knowsam import KnowSAM

@@ -14,8 +14,8 @@ from planned_unet import planned_unet
 from tiny_settings import tiny_values
 from torch import nn
 
-from nnunetv2_semiseg.batch import SemiSegBatch
-from nnunetv2_semiseg.config import SECTION, config_values, parse_config
+from nnunetv2_semiseg.core.batch import SemiSegBatch
+from nnunetv2_semiseg.core.config import SECTION, config_values, parse_config
 from nnunetv2_semiseg.losses.segmentation import seg_loss
 from nnunetv2_semiseg.methods.base import Method, Setting, StepContext, StepLosses
 from nnunetv2_semiseg.methods.discovery import discovered_trainers

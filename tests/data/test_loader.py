@@ -12,8 +12,8 @@ from threads import use_threads
 from unlabeled_fixtures import IGNORE, LABELED, RGB, UNLABELED, VOLUME, make_dataset
 from view_settings import views_with
 
-from nnunetv2_semiseg.batch import SemiSegBatch
-from nnunetv2_semiseg.config import ViewsConfig
+from nnunetv2_semiseg.core.batch import SemiSegBatch
+from nnunetv2_semiseg.core.config import ViewsConfig
 from nnunetv2_semiseg.data.loader import PairedLoader, build_unlabeled_loader
 from nnunetv2_semiseg.data.unlabeled import UnlabeledData
 from nnunetv2_semiseg.data.views import build_two_view_transform

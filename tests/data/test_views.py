@@ -13,7 +13,7 @@ from batchgeneratorsv2.transforms.utils.compose import ComposeTransforms
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 from view_settings import views_with
 
-from nnunetv2_semiseg.config import ViewsConfig
+from nnunetv2_semiseg.core.config import ViewsConfig
 from nnunetv2_semiseg.data.views import build_two_view_transform, strong_intensity_transform
 
 OFF, ALWAYS = views_with(0), views_with(1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from nnunetv2_semiseg.config import ViewsConfig
+from nnunetv2_semiseg.core.config import ViewsConfig
 
 
 def views_with(probability: float, **others: Any) -> ViewsConfig:

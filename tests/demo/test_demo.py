@@ -19,8 +19,8 @@ from demo.commands import Shell
 from demo.figure import Row, draw, overlay
 from demo.report import format_table
 from demo.small_network import with_small_network
+from nnunetv2_semiseg.core.launcher import CommandFailedError
 from nnunetv2_semiseg.evaluation.dice import DomainDice
-from nnunetv2_semiseg.running import CommandFailedError
 
 ROOT = Path(__file__).parents[2]
 

@@ -1,4 +1,4 @@
-"""What each of two processes does in the tests of `nnunetv2_semiseg.distributed`."""
+"""What each of two processes does in the tests of `nnunetv2_semiseg.core.distributed`."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ import torch
 from torch import distributed as dist
 from torch import nn
 
-from nnunetv2_semiseg.distributed.gradients import average_gradients
-from nnunetv2_semiseg.distributed.ranks import (
+from nnunetv2_semiseg.core.distributed.gradients import average_gradients
+from nnunetv2_semiseg.core.distributed.ranks import (
     gather_objects,
     mean_of_ranks,
     rank,
     rank_zero_first,
     world_size,
 )
-from nnunetv2_semiseg.distributed.shares import foreground_share, shares
-from nnunetv2_semiseg.distributed.weights import take_weights_of_rank_zero
+from nnunetv2_semiseg.core.distributed.shares import foreground_share, shares
+from nnunetv2_semiseg.core.distributed.weights import take_weights_of_rank_zero
 from nnunetv2_semiseg.losses.consensus import consensus_loss, divergence_loss
 from nnunetv2_semiseg.losses.consistency import consistency_loss
 from nnunetv2_semiseg.losses.cross_supervision import cross_supervision_loss

@@ -18,7 +18,7 @@ from threads import use_threads
 from torch import distributed as dist
 from torch import nn
 
-from nnunetv2_semiseg.distributed.ranks import rank, world_size
+from nnunetv2_semiseg.core.distributed.ranks import rank, world_size
 
 WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_TRUNC
 

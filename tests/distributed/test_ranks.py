@@ -9,14 +9,14 @@ import torch
 from rank_processes import on_ranks
 from rank_programs import LOSSES, exchange, loss_and_gradient
 
-from nnunetv2_semiseg.distributed.ranks import (
+from nnunetv2_semiseg.core.distributed.ranks import (
     gather_objects,
     mean_of_ranks,
     rank,
     rank_zero_first,
     world_size,
 )
-from nnunetv2_semiseg.distributed.shares import foreground_share, shares
+from nnunetv2_semiseg.core.distributed.shares import foreground_share, shares
 from nnunetv2_semiseg.random_state import part_streams, seed_everything
 
 

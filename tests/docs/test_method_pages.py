@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from nnunetv2_semiseg.config import TrainingConfig
+from nnunetv2_semiseg.core.config import TrainingConfig
 from nnunetv2_semiseg.methods.discovery import discovered_methods
 from nnunetv2_semiseg.methods.keys import all_keys, keys_of
 

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from nnunetv2_semiseg.batch import SemiSegBatch
+from nnunetv2_semiseg.core.batch import SemiSegBatch
 from nnunetv2_semiseg.losses.segmentation import seg_loss
 from nnunetv2_semiseg.methods.base import Setting, StepContext
 from nnunetv2_semiseg.networks.outputs import full_resolution

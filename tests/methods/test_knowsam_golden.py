@@ -11,8 +11,8 @@ import pytest
 import torch
 from torch import nn
 
-from nnunetv2_semiseg.batch import SemiSegBatch
-from nnunetv2_semiseg.config import parse_config
+from nnunetv2_semiseg.core.batch import SemiSegBatch
+from nnunetv2_semiseg.core.config import parse_config
 from nnunetv2_semiseg.losses.segmentation import seg_loss
 from nnunetv2_semiseg.methods import knowsam
 from nnunetv2_semiseg.methods.base import Setting, StepContext, StepLosses

@@ -22,8 +22,8 @@ from stub_step import (
 from test_knowsam_golden import TERMS as TERMS_BEFORE_MIXING
 from torch import nn
 
-from nnunetv2_semiseg.batch import SemiSegBatch
-from nnunetv2_semiseg.config import parse_config
+from nnunetv2_semiseg.core.batch import SemiSegBatch
+from nnunetv2_semiseg.core.config import parse_config
 from nnunetv2_semiseg.methods.base import StepLosses
 from nnunetv2_semiseg.methods.knowsam import KnowSAM, KnowSAMConfig
 from nnunetv2_semiseg.networks.fused import FusedOutput

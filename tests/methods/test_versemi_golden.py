@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from nnunetv2_semiseg.batch import SemiSegBatch
+from nnunetv2_semiseg.core.batch import SemiSegBatch
 from nnunetv2_semiseg.methods import versemi
 from nnunetv2_semiseg.methods.base import Setting, StepContext, StepLosses
 from nnunetv2_semiseg.methods.versemi import LabeledMix, VerSemi, VerSemiConfig

@@ -7,8 +7,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from nnunetv2_semiseg.batch import SemiSegBatch
-from nnunetv2_semiseg.config import parse_config
+from nnunetv2_semiseg.core.batch import SemiSegBatch
+from nnunetv2_semiseg.core.config import parse_config
 from nnunetv2_semiseg.methods.base import Setting, StepContext, StepLosses
 from nnunetv2_semiseg.methods.versemi import VerSemi, VerSemiConfig
 from nnunetv2_semiseg.schedules import Progress

@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 import torch
 
-from nnunetv2_semiseg.config import parse_config
+from nnunetv2_semiseg.core.config import parse_config
 from nnunetv2_semiseg.networks.foundation import build_foundation, build_prompted_sam, foundation_identity
 from nnunetv2_semiseg.networks.foundation_config import FoundationConfig, PromptedFoundationConfig
 from nnunetv2_semiseg.networks.sam_checkpoint import sha256_of

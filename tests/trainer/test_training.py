@@ -17,8 +17,8 @@ from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 from PIL import Image
 
 from nnunetv2_semiseg import training_log
-from nnunetv2_semiseg.batch import SemiSegBatch
-from nnunetv2_semiseg.config import TrainingConfig
+from nnunetv2_semiseg.core.batch import SemiSegBatch
+from nnunetv2_semiseg.core.config import TrainingConfig
 from nnunetv2_semiseg.grids import nearest_map
 from nnunetv2_semiseg.losses.planned import planned_loss
 from nnunetv2_semiseg.methods import synfoc

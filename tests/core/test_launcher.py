@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from nnunetv2_semiseg.running import CommandFailedError, Launcher, with_own_programs
+from nnunetv2_semiseg.core.launcher import CommandFailedError, Launcher, with_own_programs
 
 
 def python(code: str) -> list[str]:

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import distributed as dist
 
-from nnunetv2_semiseg.distributed.ranks import world_size
+from nnunetv2_semiseg.core.distributed.ranks import world_size
 
 
 def sums_over_ranks(*sums: torch.Tensor) -> tuple[torch.Tensor, ...]:

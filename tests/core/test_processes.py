@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from nnunetv2_semiseg.processes import WorkerKilledError, results_of_workers
+from nnunetv2_semiseg.core.processes import WorkerKilledError, results_of_workers
 
 KILLED = "it was killed: use fewer"
 

@@ -6,7 +6,7 @@ import dataclasses
 
 import torch
 
-from nnunetv2_semiseg.batch import SemiSegBatch
+from nnunetv2_semiseg.core.batch import SemiSegBatch
 
 
 def make(inside: torch.Tensor | None) -> SemiSegBatch:

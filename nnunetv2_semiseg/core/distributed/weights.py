@@ -9,7 +9,7 @@ from torch import distributed as dist
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from nnunetv2_semiseg.distributed.ranks import world_size
+from nnunetv2_semiseg.core.distributed.ranks import world_size
 
 
 @torch.no_grad()

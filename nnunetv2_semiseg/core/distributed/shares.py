@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from nnunetv2_semiseg.distributed.ranks import rank, world_size
+from nnunetv2_semiseg.core.distributed.ranks import rank, world_size
 
 
 def shares(samples: Mapping[str, int]) -> tuple[int, ...]:

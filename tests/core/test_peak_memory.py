@@ -11,8 +11,8 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from nnunetv2_semiseg import memory
-from nnunetv2_semiseg.memory import peak_memory
+from nnunetv2_semiseg.core import memory
+from nnunetv2_semiseg.core.memory import peak_memory
 
 CPU = torch.device("cpu")
 

@@ -11,7 +11,8 @@ import pytest
 import torch
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 
-from nnunetv2_semiseg import freed_memory, rank_trainer
+from nnunetv2_semiseg import rank_trainer
+from nnunetv2_semiseg.core import memory as freed_memory
 
 if TYPE_CHECKING:
     from tests.phantom_workspace import Workspace

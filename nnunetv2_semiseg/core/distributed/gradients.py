@@ -12,7 +12,7 @@ import torch
 from torch import distributed as dist
 from torch import nn
 
-from nnunetv2_semiseg.distributed.ranks import world_size
+from nnunetv2_semiseg.core.distributed.ranks import world_size
 
 
 def average_gradients(parameters: Iterable[nn.Parameter]) -> None:

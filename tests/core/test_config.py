@@ -8,7 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nnunetv2_semiseg.config import TrainingConfig, config_values, merge_nested, merged_section, parse_config
+from nnunetv2_semiseg.core.config import (
+    TrainingConfig,
+    config_values,
+    merge_nested,
+    merged_section,
+    parse_config,
+)
 from nnunetv2_semiseg.methods.keys import all_keys, key_lines
 from nnunetv2_semiseg.methods.resolve import check_section, resolve_config
 from nnunetv2_semiseg.methods.synfoc import SynFoC, SynFoCConfig
