@@ -32,11 +32,11 @@ from nnunetv2_semiseg.comparing.flow import prepare, run
 from nnunetv2_semiseg.comparing.jobs import Job
 from nnunetv2_semiseg.comparing.settings import common_settings
 from nnunetv2_semiseg.comparing.workers import run_jobs
-from nnunetv2_semiseg.data.raw_reading import images_by_case
+from nnunetv2_semiseg.data.merging.tasks import read_source_endings, read_tasks
+from nnunetv2_semiseg.data.raw.reading import images_by_case
 from nnunetv2_semiseg.evaluation.costs import training_cost
 from nnunetv2_semiseg.evaluation.dice import per_domain_dice
 from nnunetv2_semiseg.evaluation.page.training import read_trainings
-from nnunetv2_semiseg.tasks import read_source_endings, read_tasks
 
 MERGED_TRAINER = "nnUNetTrainerVerSemi"
 SEED = 0

@@ -26,7 +26,7 @@ from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 
 from nnunetv2_semiseg.commands.datasets import dataset_name, read_json
 from nnunetv2_semiseg.commands.errors import clean_exit
-from nnunetv2_semiseg.data.unlabeled import preprocess_unlabeled
+from nnunetv2_semiseg.data.unlabeled.preprocessing import preprocess_unlabeled
 from nnunetv2_semiseg.methods.mean_teacher import nnUNetTrainerMeanTeacher
 
 QUEUE = 12

@@ -14,8 +14,8 @@ import argparse
 
 from nnunetv2_semiseg.commands.arguments import add_overwrite_argument
 from nnunetv2_semiseg.commands.errors import clean_exit
-from nnunetv2_semiseg.data.phantom import PhantomOptions, write_phantom_dataset
-from nnunetv2_semiseg.data.raw_folders import raw_folder
+from nnunetv2_semiseg.data.conversion.phantom import PhantomOptions, write_phantom_dataset
+from nnunetv2_semiseg.data.raw.folders import raw_folder
 
 DEFAULTS = PhantomOptions()
 

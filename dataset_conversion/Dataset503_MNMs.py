@@ -28,9 +28,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from nnunetv2_semiseg.commands.conversion import run_converter
-from nnunetv2_semiseg.data.conversion import ConversionOptions, Release, convert_release
-from nnunetv2_semiseg.data.slices import SliceLayout, grey
-from nnunetv2_semiseg.data.volumes import VolumeLayout
+from nnunetv2_semiseg.data.conversion.png_releases import SliceLayout, grey
+from nnunetv2_semiseg.data.conversion.release import ConversionOptions, Release, convert_release
+from nnunetv2_semiseg.data.conversion.volumes import VolumeLayout
 
 RELEASE = Release(
     name="MNMs",

@@ -22,14 +22,14 @@ import re
 from pathlib import Path
 
 from nnunetv2_semiseg.commands.conversion import run_converter
-from nnunetv2_semiseg.data.conversion import (
+from nnunetv2_semiseg.data.conversion.png_releases import SliceLayout, grey
+from nnunetv2_semiseg.data.conversion.release import (
     ConversionOptions,
     Release,
     SourceCase,
     convert_release,
     last_fifth,
 )
-from nnunetv2_semiseg.data.slices import SliceLayout, grey
 
 DOMAINS = ("benign", "malignant")
 

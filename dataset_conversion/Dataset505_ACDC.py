@@ -43,18 +43,33 @@ from nnunetv2_semiseg.commands.conversion import (
     converter_parser,
     run_with_parser,
 )
-from nnunetv2_semiseg.data.conversion import (
+from nnunetv2_semiseg.data.conversion.h5_images import h5_shape, read_h5_image, read_h5_label
+from nnunetv2_semiseg.data.conversion.release import (
     ConversionOptions,
     Release,
     SourceCase,
     Split,
     convert_release,
 )
-from nnunetv2_semiseg.data.h5_images import h5_shape, read_h5_image, read_h5_label
-from nnunetv2_semiseg.data.patients import FRAME, Role, listed_roles, patient_of, unlisted_roles
-from nnunetv2_semiseg.data.slicing import save_slice, slice_cases, slice_name, write_slice
-from nnunetv2_semiseg.data.validation_use import ValidationUse, use_validation
-from nnunetv2_semiseg.data.volumes import ENDING, VolumeLayout, read_header, refuse_size
+from nnunetv2_semiseg.data.conversion.roles import (
+    FRAME,
+    Role,
+    ValidationUse,
+    listed_roles,
+    patient_of,
+    unlisted_roles,
+    use_validation,
+)
+from nnunetv2_semiseg.data.conversion.volumes import (
+    ENDING,
+    VolumeLayout,
+    read_header,
+    refuse_size,
+    save_slice,
+    slice_cases,
+    slice_name,
+    write_slice,
+)
 
 Form: TypeAlias = Literal["volumes", "slices"]
 

@@ -48,11 +48,17 @@ from nnunetv2_semiseg.commands.conversion import (
     converter_parser,
     run_with_parser,
 )
-from nnunetv2_semiseg.data.conversion import Release, SourceCase, convert_release
-from nnunetv2_semiseg.data.dicom import read_series
-from nnunetv2_semiseg.data.label_orientation import FLIPS, label_on_image
-from nnunetv2_semiseg.data.unsplit import UnsplitOptions, held_out_cases
-from nnunetv2_semiseg.data.volumes import ENDING, decode_values, read_header, read_volume, refuse_size
+from nnunetv2_semiseg.data.conversion.dicom import read_series
+from nnunetv2_semiseg.data.conversion.label_orientation import FLIPS, label_on_image
+from nnunetv2_semiseg.data.conversion.release import Release, SourceCase, convert_release
+from nnunetv2_semiseg.data.conversion.roles import UnsplitOptions, held_out_cases
+from nnunetv2_semiseg.data.conversion.volumes import (
+    ENDING,
+    decode_values,
+    read_header,
+    read_volume,
+    refuse_size,
+)
 
 DOMAIN = "NIHPancreas"
 CODES = {0: 0, 1: 1}

@@ -36,10 +36,10 @@ from nnunetv2_semiseg.commands.conversion import (
     converter_parser,
     run_with_parser,
 )
-from nnunetv2_semiseg.data.conversion import Release, SourceCase, convert_release
-from nnunetv2_semiseg.data.h5_images import read_h5_image, read_h5_label
-from nnunetv2_semiseg.data.unsplit import UnsplitOptions, held_out_cases
-from nnunetv2_semiseg.data.volumes import ENDING, read_header, read_label, read_volume, refuse_size
+from nnunetv2_semiseg.data.conversion.h5_images import read_h5_image, read_h5_label
+from nnunetv2_semiseg.data.conversion.release import Release, SourceCase, convert_release
+from nnunetv2_semiseg.data.conversion.roles import UnsplitOptions, held_out_cases
+from nnunetv2_semiseg.data.conversion.volumes import ENDING, read_header, read_label, read_volume, refuse_size
 
 DOMAIN = "LA"
 CODES = {0: 0, 1: 1, 255: 1}

@@ -42,24 +42,20 @@ from nnunetv2_semiseg.commands.conversion import (
     converter_parser,
     run_with_parser,
 )
-from nnunetv2_semiseg.data.conversion import (
-    SourceCase,
-    SourceOptions,
-    describe_size,
-    write_parts,
-)
-from nnunetv2_semiseg.data.image_files import (
+from nnunetv2_semiseg.data.conversion.image_files import (
     Mode,
     check_mask_size,
     file_mode,
+    read_binary_mask,
+    read_class_mask,
     read_image,
     write_resized,
     write_resized_mask,
 )
-from nnunetv2_semiseg.data.image_folders import scan_image_folders
-from nnunetv2_semiseg.data.mask_values import read_binary_mask, read_class_mask
-from nnunetv2_semiseg.data.raw import DatasetInfo, Part
-from nnunetv2_semiseg.data.validation_use import ValidationUse
+from nnunetv2_semiseg.data.conversion.image_folders import scan_image_folders
+from nnunetv2_semiseg.data.conversion.release import SourceCase, SourceOptions, describe_size, write_parts
+from nnunetv2_semiseg.data.conversion.roles import ValidationUse
+from nnunetv2_semiseg.data.raw.writing import DatasetInfo, Part
 
 CHANNEL_NAMES: dict[Mode, tuple[str, ...]] = {"L": ("grey",), "RGB": ("R", "G", "B")}
 PUBLISHER = "see the publisher of the images"

@@ -13,7 +13,9 @@ import torch
 from nnunetv2.evaluation.evaluate_predictions import load_summary_json
 
 from nnunetv2_semiseg.checkpoint import save_atomically
-from nnunetv2_semiseg.data.raw_folders import staged_folder
+from nnunetv2_semiseg.data.merging.task_limit import limited_plans
+from nnunetv2_semiseg.data.merging.tasks import BACKGROUND, TaskTable, read_tasks
+from nnunetv2_semiseg.data.raw.folders import staged_folder
 from nnunetv2_semiseg.evaluation.by_task import limited_summary, write_summary
 from nnunetv2_semiseg.export import (
     DATASET,
@@ -23,9 +25,7 @@ from nnunetv2_semiseg.export import (
     without_training_state,
 )
 from nnunetv2_semiseg.methods.discovery import discovered_trainers
-from nnunetv2_semiseg.task_limit import limited_plans
 from nnunetv2_semiseg.task_validation import OwnTaskValidation
-from nnunetv2_semiseg.tasks import BACKGROUND, TaskTable, read_tasks
 
 SUMMARY = Path("validation", "summary.json")
 PICTURE = "progress.png"

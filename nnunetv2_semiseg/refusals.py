@@ -8,8 +8,8 @@ from typing import Any
 
 from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 
+from nnunetv2_semiseg.data.merging.tasks import is_merged, read_tasks
 from nnunetv2_semiseg.methods.base import Method
-from nnunetv2_semiseg.tasks import is_merged, read_tasks
 
 
 def refuse_unsupported(

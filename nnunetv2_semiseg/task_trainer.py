@@ -9,13 +9,13 @@ from typing import Any
 import torch
 
 from nnunetv2_semiseg.core.batch import SemiSegBatch
-from nnunetv2_semiseg.data.loader import PairedLoader
-from nnunetv2_semiseg.data.task_sampling import TaskSampling, sample_evenly
+from nnunetv2_semiseg.data.loading.loader import PairedLoader
+from nnunetv2_semiseg.data.loading.task_sampling import TaskSampling, sample_evenly
+from nnunetv2_semiseg.data.merging.tasks import TaskTable, read_tasks
 from nnunetv2_semiseg.evaluation.own_tasks import own_task_counts
 from nnunetv2_semiseg.losses.task_losses import task_seg_loss
 from nnunetv2_semiseg.precision import training_autocast
 from nnunetv2_semiseg.task_validation import OwnTaskValidation
-from nnunetv2_semiseg.tasks import TaskTable, read_tasks
 from nnunetv2_semiseg.trainer import nnUNetTrainerSemiSeg
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 
+from nnunetv2_semiseg.data.merging.tasks import read_tasks
 from nnunetv2_semiseg.evaluation.by_task import dice_lines, evaluate_by_task, write_summary
-from nnunetv2_semiseg.tasks import read_tasks
 
 
 class OwnTaskValidation(nnUNetTrainer):

@@ -17,10 +17,10 @@ from nnunetv2_semiseg.core.batch import SemiSegBatch
 from nnunetv2_semiseg.core.config import SECTION
 from nnunetv2_semiseg.core.distributed.ranks import gather_objects, mean_of_ranks, rank, rank_zero_first
 from nnunetv2_semiseg.core.distributed.weights import with_common_statistics
-from nnunetv2_semiseg.data.labeled_check import check_labeled_matches_plans
-from nnunetv2_semiseg.data.loader import PairedLoader
-from nnunetv2_semiseg.data.pairing import pair_with_unlabeled
-from nnunetv2_semiseg.data.unlabeled import UnlabeledData, preprocess_unlabeled
+from nnunetv2_semiseg.data.loading.labeled_check import check_labeled_matches_plans
+from nnunetv2_semiseg.data.loading.loader import PairedLoader
+from nnunetv2_semiseg.data.loading.pairing import pair_with_unlabeled
+from nnunetv2_semiseg.data.unlabeled.preprocessing import UnlabeledData, preprocess_unlabeled
 from nnunetv2_semiseg.diagnostics import measured_gradient
 from nnunetv2_semiseg.export import EXPORTED_CHECKPOINTS, copy_pictures, validate_exports, write_exports
 from nnunetv2_semiseg.lengths import set_lengths

@@ -54,8 +54,8 @@ def planned(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Root of a planned and preprocessed phantom, unlabeled images included. Copy it, don't change it."""
     from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 
-    from nnunetv2_semiseg.data.phantom import PhantomOptions, write_phantom_dataset
-    from nnunetv2_semiseg.data.unlabeled import preprocess_unlabeled
+    from nnunetv2_semiseg.data.conversion.phantom import PhantomOptions, write_phantom_dataset
+    from nnunetv2_semiseg.data.unlabeled.preprocessing import preprocess_unlabeled
 
     workspace = Workspace(tmp_path_factory.mktemp("planned"))
     workspace.make_folders()

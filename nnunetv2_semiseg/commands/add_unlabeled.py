@@ -13,8 +13,8 @@ from nnunetv2_semiseg.commands.arguments import (
     add_processes_argument,
 )
 from nnunetv2_semiseg.commands.errors import clean_exit
-from nnunetv2_semiseg.data.add_unlabeled import add_unlabeled
-from nnunetv2_semiseg.data.raw_folders import find_raw_dataset
+from nnunetv2_semiseg.data.raw.add_unlabeled import add_unlabeled
+from nnunetv2_semiseg.data.raw.folders import find_raw_dataset
 
 
 @clean_exit

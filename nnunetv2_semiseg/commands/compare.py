@@ -32,8 +32,8 @@ from nnunetv2_semiseg.comparing.flow import Prepared, prepare, run, script
 from nnunetv2_semiseg.comparing.reporting import measure
 from nnunetv2_semiseg.comparing.settings import common_settings
 from nnunetv2_semiseg.comparing.unlabeled import note_unlabeled
-from nnunetv2_semiseg.data.raw_folders import find_raw_dataset
-from nnunetv2_semiseg.data.raw_reading import read_dataset_json
+from nnunetv2_semiseg.data.raw.folders import find_raw_dataset
+from nnunetv2_semiseg.data.raw.reading import read_dataset_json
 from nnunetv2_semiseg.evaluation.domains import unused_domains
 from nnunetv2_semiseg.evaluation.markdown import counts_table, means_table, trainings_table
 from nnunetv2_semiseg.evaluation.measures import MEASURES

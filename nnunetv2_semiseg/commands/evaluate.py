@@ -15,8 +15,8 @@ from nnunetv2_semiseg.commands.arguments import (
     natural,
 )
 from nnunetv2_semiseg.commands.errors import clean_exit
-from nnunetv2_semiseg.data.raw_folders import find_raw_dataset
-from nnunetv2_semiseg.data.raw_reading import read_dataset_json
+from nnunetv2_semiseg.data.raw.folders import find_raw_dataset
+from nnunetv2_semiseg.data.raw.reading import read_dataset_json
 from nnunetv2_semiseg.evaluation.costs import training_cost
 from nnunetv2_semiseg.evaluation.domains import unused_domains
 from nnunetv2_semiseg.evaluation.evaluate import evaluate, name_models

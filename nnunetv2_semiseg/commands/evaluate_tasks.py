@@ -7,10 +7,10 @@ from pathlib import Path
 
 from nnunetv2_semiseg.commands.arguments import add_dataset_argument, add_folder_argument
 from nnunetv2_semiseg.commands.errors import clean_exit
-from nnunetv2_semiseg.data.raw_folders import find_raw_dataset
-from nnunetv2_semiseg.data.raw_reading import read_dataset_json
+from nnunetv2_semiseg.data.merging.tasks import read_tasks
+from nnunetv2_semiseg.data.raw.folders import find_raw_dataset
+from nnunetv2_semiseg.data.raw.reading import read_dataset_json
 from nnunetv2_semiseg.evaluation.by_task import dice_lines, evaluate_by_task, write_summary
-from nnunetv2_semiseg.tasks import read_tasks
 
 
 @clean_exit

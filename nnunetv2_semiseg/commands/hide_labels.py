@@ -11,8 +11,8 @@ from nnunetv2_semiseg.commands.arguments import (
 )
 from nnunetv2_semiseg.commands.conversion import add_selection_arguments
 from nnunetv2_semiseg.commands.errors import clean_exit
-from nnunetv2_semiseg.data.hide_labels import HIDDEN_LABELS, hide_labels
-from nnunetv2_semiseg.data.raw_folders import find_raw_dataset
+from nnunetv2_semiseg.data.raw.folders import find_raw_dataset
+from nnunetv2_semiseg.data.raw.hide_labels import HIDDEN_LABELS, hide_labels
 
 
 @clean_exit

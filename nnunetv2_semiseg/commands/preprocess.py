@@ -12,7 +12,7 @@ from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 from nnunetv2_semiseg.commands.arguments import add_dataset_argument, add_processes_argument
 from nnunetv2_semiseg.commands.datasets import dataset_name, read_json
 from nnunetv2_semiseg.commands.errors import clean_exit
-from nnunetv2_semiseg.data.unlabeled import preprocess_unlabeled
+from nnunetv2_semiseg.data.unlabeled.preprocessing import preprocess_unlabeled
 
 DEFAULT_CONFIGURATIONS = ("2d", "3d_fullres")
 """Those of nnU-Net that need no cascade; a dataset of 2D images has the first one only."""

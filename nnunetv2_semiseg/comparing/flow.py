@@ -33,7 +33,7 @@ from nnunetv2_semiseg.comparing.unlabeled import (
 from nnunetv2_semiseg.comparing.workers import run_jobs
 from nnunetv2_semiseg.core.files import read_json
 from nnunetv2_semiseg.core.launcher import say
-from nnunetv2_semiseg.data.labeled_check import check_labeled_matches_plans
+from nnunetv2_semiseg.data.loading.labeled_check import check_labeled_matches_plans
 from nnunetv2_semiseg.own_configurations import only_writer, write_plans
 
 SCRIPT = """\

@@ -7,7 +7,7 @@ from typing import Any
 
 from nnunetv2_semiseg.comparing.comparison import Comparison
 from nnunetv2_semiseg.core.files import read_json, write_json
-from nnunetv2_semiseg.data.unlabeled_images import FOLDER, find_unlabeled_cases, naming
+from nnunetv2_semiseg.data.unlabeled.finding import FOLDER, find_unlabeled_cases, naming
 
 RECORD = "unlabeled.json"
 """In the folder of a comparison: what its trainings began with."""

@@ -20,8 +20,8 @@ from nnunetv2.utilities.json_export import recursive_fix_for_json_export
 from tqdm import tqdm
 
 from nnunetv2_semiseg.core.files import replacing
+from nnunetv2_semiseg.data.merging.tasks import TaskTable
 from nnunetv2_semiseg.evaluation.reading import label_reader
-from nnunetv2_semiseg.tasks import TaskTable
 
 METRICS = ("Dice", "IoU", "FP", "TP", "FN", "TN", "n_pred", "n_ref")
 """Of nnU-Net's evaluation."""

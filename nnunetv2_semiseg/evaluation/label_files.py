@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nnunetv2_semiseg.data.raw_reading import read_dataset_json
+from nnunetv2_semiseg.data.raw.reading import read_dataset_json
 
 
 @dataclass(frozen=True)

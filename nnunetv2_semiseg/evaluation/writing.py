@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from nnunetv2_semiseg.data.raw_folders import staged_folder
+from nnunetv2_semiseg.data.raw.folders import staged_folder
 from nnunetv2_semiseg.evaluation.markdown import report_markdown
 from nnunetv2_semiseg.evaluation.report import Report, report_to_json
 from nnunetv2_semiseg.evaluation.tables import comparisons_csv, scores_csv, summaries_csv, trainings_csv

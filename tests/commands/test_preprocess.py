@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from nnunetv2_semiseg.commands.preprocess import main
-from nnunetv2_semiseg.data import unlabeled
+from nnunetv2_semiseg.data.unlabeled import preprocessing as unlabeled
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "data"))
 from threads import use_threads

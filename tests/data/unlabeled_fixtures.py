@@ -16,7 +16,7 @@ from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 from skimage import io
 from threads import use_threads
 
-from nnunetv2_semiseg.data import unlabeled
+from nnunetv2_semiseg.data.unlabeled import preprocessing as unlabeled
 
 RGB, IGNORE, VOLUME = "Dataset901_Rgb", "Dataset902_Ignore", "Dataset903_Volume"
 LABELED = ("a", "b", "c", "d")

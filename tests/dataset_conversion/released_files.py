@@ -8,7 +8,7 @@ import numpy as np
 import SimpleITK as sitk
 from PIL import Image
 
-from nnunetv2_semiseg.data.conversion import ConversionOptions
+from nnunetv2_semiseg.data.conversion.release import ConversionOptions
 
 SIZE = (20, 30)
 """Height and width of the images."""

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from nnunetv2_semiseg.data.conversion import ConversionOptions
+from nnunetv2_semiseg.data.conversion.release import ConversionOptions
 
 
 def write_release(folder: Path, numbers: dict[str, int]) -> None:

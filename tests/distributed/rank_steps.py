@@ -16,7 +16,7 @@ from torch import nn
 from nnunetv2_semiseg.core.batch import SemiSegBatch
 from nnunetv2_semiseg.core.distributed import sums
 from nnunetv2_semiseg.core.distributed.ranks import mean_of_ranks, rank, world_size
-from nnunetv2_semiseg.data.task_sampling import TaskSampling
+from nnunetv2_semiseg.data.loading.task_sampling import TaskSampling
 from nnunetv2_semiseg.losses import dice, reduction
 from nnunetv2_semiseg.methods import fixmatch, synfoc, versemi
 from nnunetv2_semiseg.methods.discovery import discovered_trainers

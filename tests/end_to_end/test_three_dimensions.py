@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from nnunetv2_semiseg.data.phantom import PhantomOptions, write_phantom_dataset
+from nnunetv2_semiseg.data.conversion.phantom import PhantomOptions, write_phantom_dataset
 from nnunetv2_semiseg.networks.planned import small_architecture
 from nnunetv2_semiseg.watching.watch import PICTURE_FILE
 

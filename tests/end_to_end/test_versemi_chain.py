@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from nnunetv2_semiseg.data.phantom import PhantomOptions, write_phantom_dataset
+from nnunetv2_semiseg.data.conversion.phantom import PhantomOptions, write_phantom_dataset
 from nnunetv2_semiseg.networks.planned import small_architecture
 
 if TYPE_CHECKING:

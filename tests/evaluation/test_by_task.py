@@ -14,8 +14,8 @@ from nnunetv2.evaluation.evaluate_predictions import compute_metrics_on_folder, 
 from nnunetv2.imageio.simpleitk_reader_writer import SimpleITKIO
 
 from nnunetv2_semiseg.commands.evaluate_tasks import main
+from nnunetv2_semiseg.data.merging.tasks import TaskTable, read_tasks
 from nnunetv2_semiseg.evaluation.by_task import dice_lines, evaluate_by_task, write_summary
-from nnunetv2_semiseg.tasks import TaskTable, read_tasks
 
 CONTENT: dict[str, Any] = {
     "channel_names": {"0": "CT"},

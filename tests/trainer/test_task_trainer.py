@@ -10,11 +10,11 @@ import torch
 from phantom_tasks import write_tasks
 from torch import nn
 
-from nnunetv2_semiseg.data.task_sampling import TaskSampling
+from nnunetv2_semiseg.data.loading.task_sampling import TaskSampling
+from nnunetv2_semiseg.data.merging.tasks import Task, TaskTable
 from nnunetv2_semiseg.losses.task_losses import task_seg_loss
 from nnunetv2_semiseg.methods.versemi_trainers import nnUNetTrainerVerSemi
 from nnunetv2_semiseg.task_trainer import annotated_tasks, own_task_loss, sampling_lines, tasks_of_fold
-from nnunetv2_semiseg.tasks import Task, TaskTable
 
 if TYPE_CHECKING:
     from tests.phantom_workspace import Workspace

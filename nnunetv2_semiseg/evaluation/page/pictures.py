@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from nnunetv2_semiseg.data.raw_reading import images_by_case
+from nnunetv2_semiseg.data.raw.reading import images_by_case
 from nnunetv2_semiseg.evaluation.classes import LabelClass, foreground_classes
 from nnunetv2_semiseg.evaluation.measures import MEASURES
 from nnunetv2_semiseg.evaluation.page.chosen import ChosenCase, choosing_model, chosen_cases

@@ -1,0 +1,116 @@
+"""Any labeled raw dataset as a semi-supervised one: some cases keep their labels, the others lose them."""
+
+from __future__ import annotations
+
+import json
+from functools import partial
+from pathlib import Path
+
+from tqdm import tqdm
+
+from nnunetv2_semiseg.data.raw.case_lists import choose_labeled
+from nnunetv2_semiseg.data.raw.folders import (
+    dataset_folder_name,
+    link_or_copy,
+    new_dataset_folder,
+    staged_folder,
+)
+from nnunetv2_semiseg.data.raw.reading import (
+    LabeledCase,
+    image_names,
+    image_sidecar,
+    label_sidecar,
+    read_dataset_json,
+    training_cases,
+)
+from nnunetv2_semiseg.data.raw.writing import Selection
+
+HIDDEN_LABELS = "labelsUn_hidden"
+"""Folder of the hidden labels. No training reads it; an evaluation may."""
+
+CARRIED_OVER = ("imagesUn", "imagesTs", "labelsTs", HIDDEN_LABELS)
+
+
+def hide_labels(
+    source: Path,
+    dataset_id: int,
+    name: str,
+    num_labeled: int | None = None,
+    selection: Selection = "first",
+    seed: int = 0,
+    overwrite: bool = False,
+    labeled_list: Path | None = None,
+) -> Path:
+    """Write a copy of a raw dataset in which only some training cases have labels.
+
+    Files are hard links to those of ``source`` where the disk allows it. The images of the other training
+    cases go to imagesUn, their labels to `HIDDEN_LABELS`. Unlabeled and test images of ``source`` are carried
+    over.
+
+    Args:
+        source: The raw dataset.
+        dataset_id: Of the new dataset, which is written next to ``source``.
+        name: What follows ``DatasetNNN_`` in the new dataset's name.
+        num_labeled: How many cases keep their labels; None with a list.
+        selection: ``first`` by name or ``random``.
+        seed: Of the random selection.
+        overwrite: Whether an existing dataset of this id and name is replaced.
+        labeled_list: A file that names the cases that keep their labels, or their label files, one a line.
+
+    Returns:
+        The new dataset's folder.
+
+    Raises:
+        FileNotFoundError: An image or label of a training case does not exist, or the list does not.
+        ValueError: Both or neither of number and list are given, the dataset has fewer training cases or not
+            the listed ones, the new one exists or would replace ``source``, its id is taken, a file does not
+            have the dataset's ending, or a training case has the name of an unlabeled one.
+    """
+    if dataset_folder_name(dataset_id, name) == source.name:
+        raise ValueError(f"{source.name} cannot replace itself; choose another id for the new dataset")
+    target = new_dataset_folder(source.parent, dataset_id, name, overwrite)
+    dataset_json = read_dataset_json(source)
+    ending = dataset_json["file_ending"]
+    cases = training_cases(source, dataset_json)
+    for case in sorted(image_names(source / "imagesUn", ending) & set(cases)):
+        raise ValueError(f"{source}: case '{case}' is both labeled and in imagesUn; rename one of them")
+    what = f"training cases in {source.name}"
+    name_of = partial(_name_in_list, ending=ending)
+    labeled = set(choose_labeled(cases, num_labeled, labeled_list, selection, seed, what, name_of))
+    with staged_folder(target) as folder:
+        _carry_over(source, folder)
+        for case, files in tqdm(cases.items(), desc=target.name, unit="case"):
+            _place_case(folder, case, files, case in labeled, ending)
+        new_json = {key: value for key, value in dataset_json.items() if key != "dataset"}
+        new_json |= {"numTraining": len(labeled), "name": name}
+        (folder / "dataset.json").write_text(json.dumps(new_json, indent=4))
+    return target
+
+
+def _name_in_list(line: str, ending: str) -> str:
+    """``spleen_10`` of ``labelsTr/spleen_10.nii.gz``."""
+    return line.rpartition("/")[2].removesuffix(ending)
+
+
+def _place_case(folder: Path, case: str, files: LabeledCase, labeled: bool, ending: str) -> None:
+    images = folder / ("imagesTr" if labeled else "imagesUn")
+    labels = folder / ("labelsTr" if labeled else HIDDEN_LABELS)
+    images.mkdir(exist_ok=True)
+    labels.mkdir(exist_ok=True)
+    for channel, path in enumerate(files.images):
+        link_or_copy(path, images / f"{case}_{channel:04d}{ending}")
+    link_or_copy(files.label, labels / f"{case}{ending}")
+    for sidecar, place in (
+        (image_sidecar(files.images[0], ending), images),
+        (label_sidecar(files.label, ending), labels),
+    ):
+        if sidecar is not None:
+            link_or_copy(sidecar, place / f"{case}.json")
+
+
+def _carry_over(source: Path, folder: Path) -> None:
+    for name in CARRIED_OVER:
+        if (source / name).is_dir():
+            (folder / name).mkdir()
+            for path in (path for path in (source / name).iterdir() if path.is_file()):
+                link_or_copy(path, folder / name / path.name)

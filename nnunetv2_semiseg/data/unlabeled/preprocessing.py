@@ -1,0 +1,213 @@
+"""Preprocessing of a dataset's unlabeled images, only of what is new or changed."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+from nnunetv2.configuration import default_num_processes
+from nnunetv2.paths import nnUNet_preprocessed, nnUNet_raw
+
+from nnunetv2_semiseg.core.processes import results_of_workers
+from nnunetv2_semiseg.data.unlabeled.case import CaseTask, preprocess_case
+from nnunetv2_semiseg.data.unlabeled.finding import FOLDER, find_unlabeled_cases, naming
+from nnunetv2_semiseg.data.unlabeled.sources import Sources, recognised_sources, with_digests
+from nnunetv2_semiseg.data.unlabeled.store import UnlabeledStore, plan_fields
+
+Log = Callable[[str], None]
+
+TITLE = "Preprocessing unlabeled cases"
+
+KILLED = (
+    "a preprocessing process was killed, most likely because memory ran out (an error above this one would "
+    "say otherwise); what is finished is kept, so run again with fewer processes (-np, or the environment "
+    "variable nnUNet_def_n_proc)"
+)
+
+
+@dataclass(frozen=True)
+class UnlabeledData:
+    """Preprocessed unlabeled cases.
+
+    Attributes:
+        folder: Holds them in nnU-Net's format (``nnUNetDatasetBlosc2``).
+        cases: Their names, sorted.
+    """
+
+    folder: Path
+    cases: tuple[str, ...]
+
+
+def preprocess_unlabeled(
+    dataset_name: str,
+    plans_manager: Any,
+    configuration_manager: Any,
+    dataset_json: Mapping[str, Any],
+    num_processes: int | None = None,
+    log: Log = print,
+) -> UnlabeledData:
+    """Bring the preprocessed unlabeled images of a configuration up to date.
+
+    Images in ``imagesUn/`` that are new or changed are preprocessed, those that are gone are removed; if the
+    plans have changed in a field that preprocessing uses, all are redone. A run that is killed goes on where
+    it was when started again. Where the raw dataset is not on this machine, what is already preprocessed is
+    used.
+
+    Args:
+        dataset_name: ``DatasetNNN_Name``.
+        plans_manager: nnU-Net's plans of the dataset.
+        configuration_manager: The configuration to preprocess for.
+        dataset_json: Content of the dataset's ``dataset.json``.
+        num_processes: Background processes; None: nnU-Net's default (``nnUNet_def_n_proc``, else 8).
+        log: Takes a line for the user.
+
+    Returns:
+        Folder and names of the cases.
+
+    Raises:
+        FileNotFoundError: There are no unlabeled images.
+        ValueError: File names do not fit the dataset, or images cannot be used; those that can are done.
+        WorkerKilledError: A background process was killed.
+    """
+    store = UnlabeledStore(Path(nnUNet_preprocessed) / dataset_name, configuration_manager.data_identifier)
+    fields = plan_fields(plans_manager, configuration_manager)
+    raw_dataset = Path(nnUNet_raw) / dataset_name if nnUNet_raw.is_set() else None
+    if raw_dataset is None or not raw_dataset.is_dir():
+        return _already_preprocessed(store, fields, dataset_name, log)
+
+    images = find_unlabeled_cases(raw_dataset, dataset_json, log)
+
+    def task(case: str, output: Path) -> CaseTask:
+        return CaseTask(case, tuple(images[case]), output, plans_manager, configuration_manager, dataset_json)
+
+    # looked at without the lock first: the folder may be read-only where there is nothing to do
+    wanted = recognised_sources(images, store.manifest.cases)
+    if store.is_current(fields, wanted):
+        _note_times(store, fields, wanted)
+        log(f"unlabeled images: all {len(images)} cases are up to date in {store.folder}")
+    else:
+        with _locked(store.lock_file, log):
+            problems = _update(store, fields, images, task, num_processes or default_num_processes, log)
+        _refuse(problems, raw_dataset / FOLDER)
+    return UnlabeledData(store.folder, tuple(images))
+
+
+def _note_times(store: UnlabeledStore, fields: Mapping[str, Any], wanted: Mapping[str, Sources]) -> None:
+    """Keep the times of images that were copied, so that they need not be read at every start."""
+    if store.manifest.cases == wanted:
+        return
+    # a read-only folder, or another process at work: they are read again next time
+    with contextlib.suppress(OSError, NotImplementedError), FileLock(store.lock_file, timeout=0):
+        store.reload()
+        if store.is_current(fields, wanted):
+            store.manifest.cases = dict(wanted)
+            store.save()
+
+
+def _update(
+    store: UnlabeledStore,
+    fields: dict[str, Any],
+    images: Mapping[str, Sequence[Path]],
+    task: Callable[[str, Path], CaseTask],
+    num_processes: int,
+    log: Log,
+) -> dict[str, str]:
+    """Do what is to be done; what is wrong with the cases that could not be, by name."""
+    store.reload()  # another process may have done the work while this one waited for the lock
+    wanted = recognised_sources(images, store.manifest.cases)
+    current = store.up_to_date(fields, wanted)
+    missing = [case for case in wanted if case not in current]
+    _announce(store, fields, wanted, current, log)
+    problems: dict[str, str] = {}
+    store.keep_only(current, fields)
+    output = store.new_temporary()
+    tasks = [task(case, output) for case in missing]
+    try:
+        for index, problem in results_of_workers(preprocess_case, tasks, num_processes, TITLE, KILLED):
+            case = missing[index]
+            if problem is None:
+                store.adopt(case, output, with_digests(wanted[case], images[case]))
+            else:
+                problems[case] = problem
+    finally:
+        store.save()
+        store.clean()
+    log(
+        f"unlabeled images: {len(missing) - len(problems)} cases preprocessed, {len(current)} were up to "
+        f"date, in {store.folder}"
+    )
+    return problems
+
+
+@contextlib.contextmanager
+def _locked(file: Path, log: Log) -> Iterator[None]:
+    """Let one process at a time change the preprocessed cases.
+
+    A lock of the operating system: it ends with its process however that ends, so none is ever stale.
+    """
+    file.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(file)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        log(f"another process is preprocessing these unlabeled images; waiting until it releases {file}")
+        lock.acquire()
+    except (OSError, NotImplementedError) as error:
+        log(
+            f"WARNING: {file} cannot be locked ({error}): let no other process preprocess or train on "
+            f"{file.parent.name} before this one has preprocessed its unlabeled images"
+        )
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _already_preprocessed(
+    store: UnlabeledStore, fields: Mapping[str, Any], dataset_name: str, log: Log
+) -> UnlabeledData:
+    """What an earlier run left, where there are no raw images to compare it with."""
+    remedy = f"set nnUNet_raw to a folder with {dataset_name}/{FOLDER}, so that they can be preprocessed"
+    cases = tuple(sorted(store.manifest.cases))
+    if not cases:
+        raise FileNotFoundError(f"no unlabeled images in {store.folder}: {remedy}")
+    changed = store.manifest.changed_fields(fields)
+    if changed:
+        raise ValueError(
+            f"the unlabeled images in {store.folder} were preprocessed with other plans (different: "
+            f"{', '.join(changed)}): {remedy}"
+        )
+    incomplete = sorted(set(cases) - set(store.complete_cases()))
+    if incomplete:
+        raise FileNotFoundError(f"{naming(incomplete)}: files are missing in {store.folder}; {remedy}")
+    log(f"no raw images of {dataset_name} here: using the {len(cases)} unlabeled cases in {store.folder}")
+    return UnlabeledData(store.folder, cases)
+
+
+def _announce(
+    store: UnlabeledStore,
+    fields: Mapping[str, Any],
+    wanted: Mapping[str, Sources],
+    current: set[str],
+    log: Log,
+) -> None:
+    """Say what is going to be done, and why."""
+    changed = store.manifest.changed_fields(fields)
+    if store.manifest.cases and changed:
+        log(f"the plans changed ({', '.join(changed)}): all unlabeled images are preprocessed again")
+    removed = sorted(set(store.manifest.cases) - set(wanted))
+    if removed:
+        log(f"unlabeled images that are gone from {FOLDER} are removed: {naming(removed)}")
+    log(f"unlabeled images: {len(wanted) - len(current)} cases to preprocess into {store.folder}")
+
+
+def _refuse(problems: Mapping[str, str], folder: Path) -> None:
+    if problems:
+        named = naming([f"{case} ({problem})" for case, problem in sorted(problems.items())])
+        raise ValueError(
+            f"{named} cannot be used: replace or remove these images in {folder}; all others are preprocessed"
+        )
