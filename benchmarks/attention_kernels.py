@@ -18,7 +18,7 @@ from measuring import print_machine
 from segment_anything.modeling.image_encoder import Attention
 from torch.utils.benchmark import Timer
 
-from nnunetv2_semiseg.networks import attention as kernels
+from nnunetv2_semiseg.networks.sam.model import attention as kernels
 
 WIDTH, HEADS = 768, 12
 """Of ViT-B."""

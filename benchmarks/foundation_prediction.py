@@ -28,13 +28,13 @@ from torch.nn import functional as F
 
 from nnunetv2_semiseg.losses.confidence import class_map_agreement
 from nnunetv2_semiseg.losses.segmentation import seg_loss
-from nnunetv2_semiseg.networks.foundation import build_foundation
-from nnunetv2_semiseg.networks.foundation_config import FoundationConfig
-from nnunetv2_semiseg.networks.lora import LowRankUpdate
-from nnunetv2_semiseg.networks.mask_decoding import decode_without_prompts
-from nnunetv2_semiseg.networks.sam_encoder import SamEncoder
-from nnunetv2_semiseg.networks.segmentation_export import DeployedSemanticSam, deployed_state
-from nnunetv2_semiseg.networks.semantic_sam import SemanticSam
+from nnunetv2_semiseg.networks.sam.build import build_foundation
+from nnunetv2_semiseg.networks.sam.config import FoundationConfig
+from nnunetv2_semiseg.networks.sam.deployed import DeployedSemanticSam, deployed_state
+from nnunetv2_semiseg.networks.sam.model.adaptation import LowRankUpdate
+from nnunetv2_semiseg.networks.sam.model.encoder import SamEncoder
+from nnunetv2_semiseg.networks.sam.model.mask_decoding import decode_without_prompts
+from nnunetv2_semiseg.networks.sam.semantic import SemanticSam
 
 CLASSES = 3
 LORA_STD = 0.02

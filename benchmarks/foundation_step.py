@@ -23,8 +23,8 @@ from torch import nn
 from nnunetv2_semiseg.core.memory import keep_freed_memory
 from nnunetv2_semiseg.losses.segmentation import seg_loss
 from nnunetv2_semiseg.networks.ema import ema_update
-from nnunetv2_semiseg.networks.foundation import build_foundation
-from nnunetv2_semiseg.networks.foundation_config import FoundationConfig
+from nnunetv2_semiseg.networks.sam.build import build_foundation
+from nnunetv2_semiseg.networks.sam.config import FoundationConfig
 from nnunetv2_semiseg.precision import Precision, hold_frozen, training_autocast
 
 CLASSES = 3

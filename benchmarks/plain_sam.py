@@ -12,8 +12,8 @@ import torch
 from segment_anything.modeling import ImageEncoderViT, MaskDecoder, PromptEncoder
 from torch import nn
 
-from nnunetv2_semiseg.networks.sam import SAM_ARCHITECTURES, build_sam_parts
-from nnunetv2_semiseg.networks.semantic_sam import SemanticSam
+from nnunetv2_semiseg.networks.sam.model.parts import SAM_ARCHITECTURES, build_sam_parts
+from nnunetv2_semiseg.networks.sam.semantic import SemanticSam
 
 LORA_RANK = 4
 

@@ -32,7 +32,7 @@ from nnunetv2_semiseg.losses.segmentation import masked_seg_loss, seg_loss
 from nnunetv2_semiseg.methods.base import Setting, StepContext
 from nnunetv2_semiseg.methods.synfoc import SynFoC, SynFoCConfig
 from nnunetv2_semiseg.mixing import draw_cutmix_boxes
-from nnunetv2_semiseg.networks.foundation_config import FoundationConfig
+from nnunetv2_semiseg.networks.sam.config import FoundationConfig
 from nnunetv2_semiseg.optimization import backward_and_step
 from nnunetv2_semiseg.precision import apply_precision, training_autocast, uses_scaler
 from nnunetv2_semiseg.schedules import Progress

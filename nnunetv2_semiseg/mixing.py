@@ -7,8 +7,7 @@ import math
 import torch
 from torch.nn import functional as F
 
-from nnunetv2_semiseg.grids import nearest
-from nnunetv2_semiseg.uncertainty import pixel_entropy
+from nnunetv2_semiseg.networks.pixels import nearest, pixel_entropy
 
 MAX_TRIES = 1000
 

@@ -11,7 +11,7 @@ from nnunetv2.utilities.helpers import dummy_context
 from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 from torch import nn
 
-from nnunetv2_semiseg.networks.sam_encoder import SamEncoder
+from nnunetv2_semiseg.networks.sam.model.encoder import SamEncoder
 
 Precision = Literal["nnunet", "float32", "bfloat16"]
 """``nnunet``: mixed float16 on CUDA, float32 elsewhere; ``bfloat16``: mixed, not in 3D on a CPU."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from nnunetv2_semiseg.networks import sam_encoder
+from nnunetv2_semiseg.networks.sam.model import encoder as sam_encoder
 
 
 @pytest.fixture(autouse=True)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from nnunetv2_semiseg.weights.registry import PublishedWeights
+from nnunetv2_semiseg.networks.sam.weights.registry import PublishedWeights
 
 FILE_NAME = "loopback_vit_b.pth"
 

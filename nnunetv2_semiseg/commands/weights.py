@@ -7,16 +7,16 @@ import sys
 from pathlib import Path
 
 from nnunetv2_semiseg.commands.errors import clean_exit
-from nnunetv2_semiseg.weights.fetch import fetch
-from nnunetv2_semiseg.weights.folder import VARIABLE, weights_folder
-from nnunetv2_semiseg.weights.registry import (
+from nnunetv2_semiseg.networks.sam.weights.fetch import fetch, recognized
+from nnunetv2_semiseg.networks.sam.weights.registry import (
     DEFAULT_WEIGHTS,
     PUBLISHED_WEIGHTS,
+    VARIABLE,
     PublishedWeights,
     spoken_size,
+    weights_folder,
 )
-from nnunetv2_semiseg.weights.usage import configure_lines
-from nnunetv2_semiseg.weights.verify import recognized
+from nnunetv2_semiseg.networks.sam.weights.usage import configure_lines
 
 INTERRUPTED = 130
 """Exit code of a command that a user stopped, as shells have it."""
@@ -108,7 +108,7 @@ def _print_known(file: Path, weights: PublishedWeights) -> None:
 def _check_unknown(file: Path) -> None:
     """Say of a file that no hash is known of what its names and shapes tell."""
     # torch takes seconds, and the other actions do without it
-    from nnunetv2_semiseg.networks.sam_checkpoint import identify_sam_checkpoint
+    from nnunetv2_semiseg.networks.sam.checkpoint import identify_sam_checkpoint
 
     found = identify_sam_checkpoint(file)
     print(f"{file} is none of the published files, but a whole set of {found.architecture} weights")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from nnunetv2_semiseg.uncertainty import class_entropy
+from nnunetv2_semiseg.networks.pixels import class_entropy
 
 
 def consensus_loss(

@@ -7,7 +7,7 @@ import math
 import torch
 
 from nnunetv2_semiseg.losses.reduction import mean_inside
-from nnunetv2_semiseg.uncertainty import pixel_entropy
+from nnunetv2_semiseg.networks.pixels import pixel_entropy
 
 
 def entropy_loss(logits: torch.Tensor, inside: torch.Tensor | None = None) -> torch.Tensor:

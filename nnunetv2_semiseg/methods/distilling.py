@@ -29,9 +29,9 @@ from nnunetv2_semiseg.methods.base import (
     Setting,
     StepLosses,
 )
-from nnunetv2_semiseg.networks.foundation import build_prompted_sam, foundation_identity
-from nnunetv2_semiseg.networks.foundation_config import PromptedFoundationConfig
-from nnunetv2_semiseg.networks.prompted_sam import PromptedSam
+from nnunetv2_semiseg.networks.sam.build import build_prompted_sam, foundation_identity
+from nnunetv2_semiseg.networks.sam.config import PromptedFoundationConfig
+from nnunetv2_semiseg.networks.sam.prompted import PromptedSam
 from nnunetv2_semiseg.watching.panels import Panels, prediction_panels
 
 SAM = "sam"

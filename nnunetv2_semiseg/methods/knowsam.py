@@ -28,7 +28,7 @@ from nnunetv2_semiseg.mixing import exchange, uncertain_regions
 from nnunetv2_semiseg.networks.ema import unwrapped
 from nnunetv2_semiseg.networks.fused import FusedNetwork, FusedOutput
 from nnunetv2_semiseg.networks.outputs import full_resolution, split_batch
-from nnunetv2_semiseg.networks.prompted_export import deployed_prompted_state
+from nnunetv2_semiseg.networks.sam.deployed import deployed_prompted_state
 from nnunetv2_semiseg.schedules import sigmoid_ramp
 from nnunetv2_semiseg.watching.panels import Panel, Panels, prediction_panels
 

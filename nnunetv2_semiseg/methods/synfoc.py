@@ -18,7 +18,6 @@ from torch import nn
 
 from nnunetv2_semiseg.core.batch import SemiSegBatch
 from nnunetv2_semiseg.core.config import STRICT
-from nnunetv2_semiseg.grids import bilinear, nearest, nearest_map
 from nnunetv2_semiseg.labels import (
     TrustedLabels,
     outside_is_background,
@@ -42,10 +41,11 @@ from nnunetv2_semiseg.methods.base import (
 )
 from nnunetv2_semiseg.mixing import draw_cutmix_boxes, partners, paste
 from nnunetv2_semiseg.networks.ema import ema_decay, ema_update, make_teacher, unwrapped
-from nnunetv2_semiseg.networks.foundation import build_foundation, foundation_identity
-from nnunetv2_semiseg.networks.foundation_config import FoundationConfig
 from nnunetv2_semiseg.networks.outputs import full_resolution, set_deep_supervision, split_batch
-from nnunetv2_semiseg.networks.segmentation_export import deployed_state
+from nnunetv2_semiseg.networks.pixels import bilinear, nearest, nearest_map
+from nnunetv2_semiseg.networks.sam.build import build_foundation, foundation_identity
+from nnunetv2_semiseg.networks.sam.config import FoundationConfig
+from nnunetv2_semiseg.networks.sam.deployed import deployed_state
 from nnunetv2_semiseg.schedules import Progress, linear_warmup, sigmoid_ramp
 from nnunetv2_semiseg.watching.panels import Panel, Panels, map_panels, pseudo_label_panels
 

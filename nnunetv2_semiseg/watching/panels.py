@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import torch
 
-from nnunetv2_semiseg.grids import nearest_map
 from nnunetv2_semiseg.labels import TrustedLabels
+from nnunetv2_semiseg.networks.pixels import nearest_map
 
 
 @dataclass(frozen=True)

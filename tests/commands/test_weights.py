@@ -15,9 +15,13 @@ from loopback_server import FILE_NAME, LoopbackServer, serving
 
 from nnunetv2_semiseg.commands import weights as command_module
 from nnunetv2_semiseg.commands.weights import main
-from nnunetv2_semiseg.networks.sam import SAM_ARCHITECTURES, build_published_sam_parts, build_sam_parts
-from nnunetv2_semiseg.networks.sam_checkpoint import PART_NAMES
-from nnunetv2_semiseg.weights.registry import PUBLISHED_WEIGHTS
+from nnunetv2_semiseg.networks.sam.checkpoint import PART_NAMES
+from nnunetv2_semiseg.networks.sam.model.parts import (
+    SAM_ARCHITECTURES,
+    build_published_sam_parts,
+    build_sam_parts,
+)
+from nnunetv2_semiseg.networks.sam.weights.registry import PUBLISHED_WEIGHTS
 
 Command = Callable[..., str]
 

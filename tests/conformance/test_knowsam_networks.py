@@ -29,8 +29,8 @@ from nnunetv2_semiseg.methods.discovery import discovered_methods, discovered_tr
 from nnunetv2_semiseg.methods.knowsam import KnowSAM
 from nnunetv2_semiseg.networks.fused import FusedNetwork
 from nnunetv2_semiseg.networks.outputs import full_resolution, set_deep_supervision
-from nnunetv2_semiseg.networks.prompted_sam import PromptedSam
-from nnunetv2_semiseg.networks.sam_checkpoint import PART_NAMES
+from nnunetv2_semiseg.networks.sam.checkpoint import PART_NAMES
+from nnunetv2_semiseg.networks.sam.prompted import PromptedSam
 
 
 def with_sam(method_class: type[Method]) -> Training:

@@ -12,12 +12,12 @@ import torch
 from torch import nn
 
 from nnunetv2_semiseg.core.batch import SemiSegBatch
-from nnunetv2_semiseg.grids import nearest_map
 from nnunetv2_semiseg.losses.segmentation import seg_loss
 from nnunetv2_semiseg.methods import synfoc
 from nnunetv2_semiseg.methods.base import Setting, StepContext
 from nnunetv2_semiseg.methods.synfoc import SynFoC, SynFoCConfig
-from nnunetv2_semiseg.networks.foundation_config import FoundationConfig
+from nnunetv2_semiseg.networks.pixels import nearest_map
+from nnunetv2_semiseg.networks.sam.config import FoundationConfig
 from nnunetv2_semiseg.schedules import Progress
 
 GOLDEN = Path(__file__).parents[1] / "golden"

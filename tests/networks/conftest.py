@@ -7,13 +7,13 @@ import pytest
 import torch
 from exact_prediction import exact_prediction
 
-from nnunetv2_semiseg.networks.foundation import build_foundation
-from nnunetv2_semiseg.networks.foundation_config import FoundationConfig
-from nnunetv2_semiseg.networks.foundation_input import FoundationInput
-from nnunetv2_semiseg.networks.lora import LoraAdaptation
-from nnunetv2_semiseg.networks.sam import SamArchitecture, build_sam_parts
-from nnunetv2_semiseg.networks.sam_encoder import SamEncoder
-from nnunetv2_semiseg.networks.semantic_sam import FoundationTrainedParts, SemanticSam
+from nnunetv2_semiseg.networks.sam.build import build_foundation
+from nnunetv2_semiseg.networks.sam.config import FoundationConfig
+from nnunetv2_semiseg.networks.sam.model.adaptation import LoraAdaptation
+from nnunetv2_semiseg.networks.sam.model.encoder import SamEncoder
+from nnunetv2_semiseg.networks.sam.model.image_input import FoundationInput
+from nnunetv2_semiseg.networks.sam.model.parts import SamArchitecture, build_sam_parts
+from nnunetv2_semiseg.networks.sam.semantic import FoundationTrainedParts, SemanticSam
 
 __all__ = ["exact_prediction"]
 

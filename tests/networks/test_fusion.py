@@ -5,8 +5,8 @@ import math
 import pytest
 import torch
 
-from nnunetv2_semiseg.networks.fusion import FusionModule, agreement
-from nnunetv2_semiseg.uncertainty import pixel_entropy
+from nnunetv2_semiseg.networks.fused import FusionModule, agreement
+from nnunetv2_semiseg.networks.pixels import pixel_entropy
 
 THEIR_NAMES = {
     "agreement": "ambiguous_conv",

@@ -19,12 +19,12 @@ from PIL import Image
 from nnunetv2_semiseg import training_log
 from nnunetv2_semiseg.core.batch import SemiSegBatch
 from nnunetv2_semiseg.core.config import TrainingConfig
-from nnunetv2_semiseg.grids import nearest_map
 from nnunetv2_semiseg.losses.planned import planned_loss
 from nnunetv2_semiseg.methods import synfoc
 from nnunetv2_semiseg.methods.base import StepContext
 from nnunetv2_semiseg.methods.resolve import resolve_config
 from nnunetv2_semiseg.methods.synfoc import SynFoC, SynFoCConfig
+from nnunetv2_semiseg.networks.pixels import nearest_map
 from nnunetv2_semiseg.schedules import Progress
 
 if TYPE_CHECKING:

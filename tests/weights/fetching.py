@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from loopback_server import FILE_NAME
 
-from nnunetv2_semiseg.weights.transfer import DownloadError
+from nnunetv2_semiseg.networks.sam.weights.transfer import DownloadError
 
 CONTENT = os.urandom(3 << 20)
 PART = f"{FILE_NAME}.part"
