@@ -34,9 +34,9 @@ from nnunetv2_semiseg.comparing.settings import common_settings
 from nnunetv2_semiseg.comparing.workers import run_jobs
 from nnunetv2_semiseg.data.merging.tasks import read_source_endings, read_tasks
 from nnunetv2_semiseg.data.raw.reading import images_by_case
-from nnunetv2_semiseg.evaluation.costs import training_cost
 from nnunetv2_semiseg.evaluation.dice import per_domain_dice
-from nnunetv2_semiseg.evaluation.page.training import read_trainings
+from nnunetv2_semiseg.evaluation.results.costs import training_cost
+from nnunetv2_semiseg.evaluation.results.history import read_trainings
 
 MERGED_TRAINER = "nnUNetTrainerVerSemi"
 SEED = 0

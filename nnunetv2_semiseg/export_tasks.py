@@ -16,7 +16,7 @@ from nnunetv2_semiseg.checkpoint import save_atomically
 from nnunetv2_semiseg.data.merging.task_limit import limited_plans
 from nnunetv2_semiseg.data.merging.tasks import BACKGROUND, TaskTable, read_tasks
 from nnunetv2_semiseg.data.raw.folders import staged_folder
-from nnunetv2_semiseg.evaluation.by_task import limited_summary, write_summary
+from nnunetv2_semiseg.evaluation.measuring.by_task import limited_summary, write_summary
 from nnunetv2_semiseg.export import (
     DATASET,
     EXPORTED_CHECKPOINTS,

@@ -7,7 +7,7 @@ from pathlib import Path
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 
 from nnunetv2_semiseg.data.merging.tasks import read_tasks
-from nnunetv2_semiseg.evaluation.by_task import dice_lines, evaluate_by_task, write_summary
+from nnunetv2_semiseg.evaluation.measuring.by_task import dice_lines, evaluate_by_task, write_summary
 
 
 class OwnTaskValidation(nnUNetTrainer):

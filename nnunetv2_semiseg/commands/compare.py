@@ -34,11 +34,11 @@ from nnunetv2_semiseg.comparing.settings import common_settings
 from nnunetv2_semiseg.comparing.unlabeled import note_unlabeled
 from nnunetv2_semiseg.data.raw.folders import find_raw_dataset
 from nnunetv2_semiseg.data.raw.reading import read_dataset_json
-from nnunetv2_semiseg.evaluation.domains import unused_domains
-from nnunetv2_semiseg.evaluation.markdown import counts_table, means_table, trainings_table
-from nnunetv2_semiseg.evaluation.measures import MEASURES
-from nnunetv2_semiseg.evaluation.page.build import report_page
-from nnunetv2_semiseg.evaluation.writing import PAGE, check_output, write_report
+from nnunetv2_semiseg.evaluation.measuring.domains import unused_domains
+from nnunetv2_semiseg.evaluation.measuring.measures import MEASURES
+from nnunetv2_semiseg.evaluation.writing.folder import PAGE, check_output, write_report
+from nnunetv2_semiseg.evaluation.writing.markdown import counts_table, means_table, trainings_table
+from nnunetv2_semiseg.evaluation.writing.page.page import report_page
 from nnunetv2_semiseg.own_configurations import check_name, parse_settings, with_absolute_checkpoints
 
 INTERRUPTED = 130

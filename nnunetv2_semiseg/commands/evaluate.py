@@ -17,14 +17,14 @@ from nnunetv2_semiseg.commands.arguments import (
 from nnunetv2_semiseg.commands.errors import clean_exit
 from nnunetv2_semiseg.data.raw.folders import find_raw_dataset
 from nnunetv2_semiseg.data.raw.reading import read_dataset_json
-from nnunetv2_semiseg.evaluation.costs import training_cost
-from nnunetv2_semiseg.evaluation.domains import unused_domains
 from nnunetv2_semiseg.evaluation.evaluate import evaluate, name_models
-from nnunetv2_semiseg.evaluation.markdown import counts_table, means_table
-from nnunetv2_semiseg.evaluation.measures import MEASURES
-from nnunetv2_semiseg.evaluation.page.build import PageSources, report_page
-from nnunetv2_semiseg.evaluation.page.training import FoldHistory, read_trainings
-from nnunetv2_semiseg.evaluation.writing import PAGE, check_output, write_report
+from nnunetv2_semiseg.evaluation.measuring.domains import unused_domains
+from nnunetv2_semiseg.evaluation.measuring.measures import MEASURES
+from nnunetv2_semiseg.evaluation.results.costs import training_cost
+from nnunetv2_semiseg.evaluation.results.history import FoldHistory, read_trainings
+from nnunetv2_semiseg.evaluation.writing.folder import PAGE, check_output, write_report
+from nnunetv2_semiseg.evaluation.writing.markdown import counts_table, means_table
+from nnunetv2_semiseg.evaluation.writing.page.page import PageSources, report_page
 
 NO_MODEL = "-"
 """Among model folders: this prediction has none, as that of an ensemble."""

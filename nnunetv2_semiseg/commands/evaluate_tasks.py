@@ -10,7 +10,7 @@ from nnunetv2_semiseg.commands.errors import clean_exit
 from nnunetv2_semiseg.data.merging.tasks import read_tasks
 from nnunetv2_semiseg.data.raw.folders import find_raw_dataset
 from nnunetv2_semiseg.data.raw.reading import read_dataset_json
-from nnunetv2_semiseg.evaluation.by_task import dice_lines, evaluate_by_task, write_summary
+from nnunetv2_semiseg.evaluation.measuring.by_task import dice_lines, evaluate_by_task, write_summary
 
 
 @clean_exit

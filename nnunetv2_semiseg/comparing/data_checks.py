@@ -11,8 +11,8 @@ from nnunetv2_semiseg.core.files import read_json
 from nnunetv2_semiseg.data.merging.tasks import is_merged
 from nnunetv2_semiseg.data.raw.reading import image_names, images_by_case
 from nnunetv2_semiseg.data.unlabeled.finding import FOLDER
-from nnunetv2_semiseg.evaluation.domains import domains_of
-from nnunetv2_semiseg.evaluation.label_files import label_files
+from nnunetv2_semiseg.evaluation.measuring.domains import domains_of
+from nnunetv2_semiseg.evaluation.measuring.label_files import label_files
 
 NNUNETS_FOLDS = 5
 """So many folds nnU-Net makes where there is no file of splits."""

@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 
 from nnunetv2_semiseg.comparing.comparison import Comparison
 from nnunetv2_semiseg.comparing.competitors import Competitor
-from nnunetv2_semiseg.evaluation.costs import TrainingCost, training_cost
 from nnunetv2_semiseg.evaluation.evaluate import evaluate
-from nnunetv2_semiseg.evaluation.page.build import PageSources
-from nnunetv2_semiseg.evaluation.page.training import FoldHistory, read_trainings
-from nnunetv2_semiseg.evaluation.report import Report
+from nnunetv2_semiseg.evaluation.results.costs import TrainingCost, training_cost
+from nnunetv2_semiseg.evaluation.results.history import FoldHistory, read_trainings
+from nnunetv2_semiseg.evaluation.results.report import Report
+from nnunetv2_semiseg.evaluation.writing.page.page import PageSources
 
 BOOTSTRAP_SEED = 0
 

@@ -9,16 +9,16 @@ from typing import Any
 
 import numpy as np
 
-from nnunetv2_semiseg.evaluation import measures
-from nnunetv2_semiseg.evaluation.classes import (
+from nnunetv2_semiseg.evaluation.measuring import measures
+from nnunetv2_semiseg.evaluation.measuring.classes import (
     LabelClass,
     foreground_classes,
     ignore_value,
     predictable_values,
 )
-from nnunetv2_semiseg.evaluation.domains import domains_of
-from nnunetv2_semiseg.evaluation.label_files import label_files
-from nnunetv2_semiseg.evaluation.reading import label_reader, read_pair
+from nnunetv2_semiseg.evaluation.measuring.domains import domains_of
+from nnunetv2_semiseg.evaluation.measuring.label_files import label_files
+from nnunetv2_semiseg.evaluation.measuring.reading import label_reader, read_pair
 
 
 @dataclass(frozen=True)

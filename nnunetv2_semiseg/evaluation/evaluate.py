@@ -10,15 +10,15 @@ from typing import Any
 from nnunetv2.configuration import default_num_processes
 
 from nnunetv2_semiseg.data.merging.tasks import CASE_TASKS
-from nnunetv2_semiseg.evaluation.classes import foreground_classes
-from nnunetv2_semiseg.evaluation.comparison import compare
-from nnunetv2_semiseg.evaluation.label_files import check_labels, match_cases
-from nnunetv2_semiseg.evaluation.measuring import measure_cases
-from nnunetv2_semiseg.evaluation.report import Report
-from nnunetv2_semiseg.evaluation.scores import Score
-from nnunetv2_semiseg.evaluation.seeds import SeedResult, mean_over_seeds, seed_result
-from nnunetv2_semiseg.evaluation.statistics import CONFIDENCE, RESAMPLES
-from nnunetv2_semiseg.evaluation.summary import summarise
+from nnunetv2_semiseg.evaluation.measuring.cases import measure_cases
+from nnunetv2_semiseg.evaluation.measuring.classes import foreground_classes
+from nnunetv2_semiseg.evaluation.measuring.label_files import check_labels, match_cases
+from nnunetv2_semiseg.evaluation.measuring.scores import Score
+from nnunetv2_semiseg.evaluation.results.differences import compare
+from nnunetv2_semiseg.evaluation.results.report import Report
+from nnunetv2_semiseg.evaluation.results.seeds import SeedResult, mean_over_seeds, seed_result
+from nnunetv2_semiseg.evaluation.results.statistics import CONFIDENCE, RESAMPLES
+from nnunetv2_semiseg.evaluation.results.summary import summarise
 
 
 def evaluate(

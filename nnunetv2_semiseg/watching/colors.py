@@ -5,7 +5,7 @@ from __future__ import annotations
 import colorsys
 from collections.abc import Iterable, Sequence
 
-from nnunetv2_semiseg.evaluation.classes import LabelClass
+from nnunetv2_semiseg.evaluation.measuring.classes import LabelClass
 
 FIRST_COLORS = ("#56b4e9", "#f0e442", "#d55e00", "#009e73", "#cc79a7", "#0072b2", "#e69f00")
 """Of Okabe and Ito, for colour-blind people too; those first that are seen on gray and on red images."""

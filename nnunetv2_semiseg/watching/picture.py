@@ -13,9 +13,9 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from nnunetv2_semiseg.core.files import replacing
-from nnunetv2_semiseg.evaluation.classes import LabelClass
-from nnunetv2_semiseg.evaluation.page.drawing import new_figure, page_style
-from nnunetv2_semiseg.evaluation.page.looks import plot_name
+from nnunetv2_semiseg.evaluation.measuring.classes import LabelClass
+from nnunetv2_semiseg.evaluation.writing.page.drawing import new_figure, page_style
+from nnunetv2_semiseg.evaluation.writing.page.model_styles import plot_name
 from nnunetv2_semiseg.watching.colors import class_color, legend_classes
 from nnunetv2_semiseg.watching.rows import Cell, Pixels, Row
 

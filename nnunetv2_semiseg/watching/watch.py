@@ -8,7 +8,7 @@ from nnunetv2.imageio.natural_image_reader_writer import NaturalImage2DIO
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 
 from nnunetv2_semiseg.core.batch import SemiSegBatch
-from nnunetv2_semiseg.evaluation.classes import foreground_classes
+from nnunetv2_semiseg.evaluation.measuring.classes import foreground_classes
 from nnunetv2_semiseg.watching.live import LiveProgress, StepValues, speed_line
 from nnunetv2_semiseg.watching.pace import Pace
 from nnunetv2_semiseg.watching.panels import LazyPanels

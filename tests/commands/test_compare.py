@@ -20,7 +20,7 @@ from nnunetv2_semiseg.commands.configure import main as configure
 from nnunetv2_semiseg.comparing import flow
 from nnunetv2_semiseg.comparing.facts import Facts
 from nnunetv2_semiseg.core.launcher import Launcher
-from nnunetv2_semiseg.evaluation.report import read_report
+from nnunetv2_semiseg.evaluation.results.report import read_report
 
 if TYPE_CHECKING:
     from tests.phantom_workspace import Workspace

@@ -13,7 +13,7 @@ import torch
 from PIL import Image
 
 from nnunetv2_semiseg.commands.evaluate import main
-from nnunetv2_semiseg.evaluation.report import read_report
+from nnunetv2_semiseg.evaluation.results.report import read_report
 
 
 def write(folder: Path, *cases: str) -> Path:

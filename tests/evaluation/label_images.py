@@ -10,7 +10,7 @@ import numpy as np
 import SimpleITK as sitk
 from PIL import Image
 
-from nnunetv2_semiseg.evaluation.scores import Score
+from nnunetv2_semiseg.evaluation.measuring.scores import Score
 
 
 def write_png(folder: Path, **cases: Any) -> Path:

@@ -9,7 +9,7 @@ import numpy as np
 from label_images import write_png
 
 from nnunetv2_semiseg.evaluation.evaluate import evaluate
-from nnunetv2_semiseg.evaluation.report import Report
+from nnunetv2_semiseg.evaluation.results.report import Report
 
 EVIL = '<script>alert("1")</script>'
 MODELS = ("U-Net & Co", f"{EVIL} $x^$")

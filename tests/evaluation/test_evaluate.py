@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from label_images import write_nifti, write_png
 
-from nnunetv2_semiseg.evaluation import measuring
 from nnunetv2_semiseg.evaluation.evaluate import evaluate, name_models
-from nnunetv2_semiseg.evaluation.report import Report, report_to_json
-from nnunetv2_semiseg.evaluation.scores import CLASS_MEAN
-from nnunetv2_semiseg.evaluation.summary import DOMAIN_MEAN, Summary
+from nnunetv2_semiseg.evaluation.measuring import cases as measuring
+from nnunetv2_semiseg.evaluation.measuring.scores import CLASS_MEAN
+from nnunetv2_semiseg.evaluation.results.report import Report, report_to_json
+from nnunetv2_semiseg.evaluation.results.summary import DOMAIN_MEAN, Summary
 
 DATASET: dict[str, Any] = {
     "channel_names": {"0": "MRI"},

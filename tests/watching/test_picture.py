@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 from samples import make_batch
 
-from nnunetv2_semiseg.evaluation.classes import LabelClass
+from nnunetv2_semiseg.evaluation.measuring.classes import LabelClass
 from nnunetv2_semiseg.watching.colors import MOST_ENTRIES, class_color, legend_classes
 from nnunetv2_semiseg.watching.panels import Panel
 from nnunetv2_semiseg.watching.picture import DARKENED, draw_rows, save_figure

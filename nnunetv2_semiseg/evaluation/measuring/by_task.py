@@ -1,0 +1,128 @@
+"""Scores of predictions of a merged dataset: each case on the tasks that it is annotated for.
+
+Elsewhere a structure is not background but unannotated, so that finding it is no mistake. nnU-Net's own
+evaluation does not know that. The result has the form of its ``summary.json``; what a case has for other
+tasks is NaN, which nnU-Net's means leave out as well.
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from nnunetv2.evaluation.evaluate_predictions import compute_metrics, save_summary_json
+from nnunetv2.imageio.base_reader_writer import BaseReaderWriter
+from nnunetv2.utilities.json_export import recursive_fix_for_json_export
+from tqdm import tqdm
+
+from nnunetv2_semiseg.core.files import replacing
+from nnunetv2_semiseg.data.merging.tasks import TaskTable
+from nnunetv2_semiseg.evaluation.measuring.reading import label_reader
+
+METRICS = ("Dice", "IoU", "FP", "TP", "FN", "TN", "n_pred", "n_ref")
+"""Of nnU-Net's evaluation."""
+
+Metrics = dict[int, dict[str, float]]
+
+
+def evaluate_by_task(
+    predictions: Path, reference: Path, table: TaskTable, dataset_json: Mapping[str, Any]
+) -> dict[str, Any]:
+    """nnU-Net's metrics of all label maps in a folder.
+
+    Args:
+        predictions: Folder with predicted label maps, ``CASE.ending``.
+        reference: Folder with the true ones; those without prediction are not looked at.
+        table: Which case is annotated for what.
+        dataset_json: Content of the merged dataset's dataset.json.
+
+    Returns:
+        What nnU-Net writes into summary.json: ``metric_per_case``, ``mean`` by label and ``foreground_mean``.
+
+    Raises:
+        FileNotFoundError: There are no predictions, or one has no truth.
+        ValueError: A case has no task, a label map cannot be read, or its size is not that of its truth.
+    """
+    ending = dataset_json["file_ending"]
+    files = sorted(predictions.glob(f"[!.]*{ending}"))
+    if not files:
+        raise FileNotFoundError(f"{predictions} has no label maps ending with {ending}")
+    own_labels = {file: _own_labels(file, reference / file.name, table, ending) for file in files}
+    reader = label_reader(dataset_json, files[0])
+    cases = [
+        _evaluate_case(file, reference / file.name, own, table, reader)
+        for file, own in tqdm(own_labels.items(), desc="scoring", unit="case")
+    ]
+    mean = {task.label: _means([case["metrics"][task.label] for case in cases]) for task in table.tasks}
+    result = {"metric_per_case": cases, "mean": mean, "foreground_mean": _means(list(mean.values()))}
+    recursive_fix_for_json_export(result)
+    return result
+
+
+def write_summary(summary: Mapping[str, Any], file: Path) -> None:
+    """Write what `evaluate_by_task` gave as nnU-Net writes its own."""
+    with replacing(file) as temporary:
+        save_summary_json(dict(summary), str(temporary))
+
+
+def limited_summary(summary: Mapping[str, Any], labels: Mapping[int, int]) -> dict[str, Any]:
+    """What is left of a summary where some tasks alone count.
+
+    Args:
+        summary: From `evaluate_by_task` or nnU-Net's ``load_summary_json``.
+        labels: New labels of the tasks by their old ones.
+
+    Returns:
+        A summary with the new labels, of the cases that count for at least one of these tasks.
+    """
+    cases = []
+    for case in summary["metric_per_case"]:
+        metrics = {new: case["metrics"][old] for old, new in labels.items()}
+        if not all(math.isnan(value["n_ref"]) for value in metrics.values()):
+            cases.append({**case, "metrics": metrics})
+    mean = {new: summary["mean"][old] for old, new in labels.items()}
+    return {"metric_per_case": cases, "mean": mean, "foreground_mean": _means(list(mean.values()))}
+
+
+def dice_lines(summary: Mapping[str, Any], table: TaskTable) -> list[str]:
+    """Mean Dice of each task, and of all of them, as lines of text."""
+    lines = []
+    for task in table.tasks:
+        values = [case["metrics"][task.label]["Dice"] for case in summary["metric_per_case"]]
+        counted = sum(not math.isnan(value) for value in values)
+        lines.append(f"{task.name}: Dice {summary['mean'][task.label]['Dice']:.4f}, {counted} cases")
+    return [*lines, f"mean of the tasks: Dice {summary['foreground_mean']['Dice']:.4f}"]
+
+
+def _own_labels(file: Path, truth: Path, table: TaskTable, ending: str) -> list[int]:
+    """Labels of the tasks that a case counts for; what it lacks is said before anything is measured."""
+    own = [task.label for task in table.of_case(file.name.removesuffix(ending))]
+    if not truth.is_file():
+        raise FileNotFoundError(
+            f"{truth} does not exist, but {file} does: name the folder with its true labels"
+        )
+    return own
+
+
+def _evaluate_case(
+    file: Path, truth: Path, own: list[int], table: TaskTable, reader: BaseReaderWriter
+) -> dict[str, Any]:
+    """One entry of ``metric_per_case``."""
+    try:
+        result = compute_metrics(str(truth), str(file), reader, own)
+    except Exception as error:  # readers raise whatever their libraries do, numpy where sizes differ
+        reason = str(error).strip().splitlines()[-1:]
+        raise ValueError(f"{file} cannot be compared with {truth}: {''.join(reason)}") from None
+    metrics: Metrics = {task.label: dict.fromkeys(METRICS, math.nan) for task in table.tasks}
+    return {**result, "metrics": metrics | result["metrics"]}
+
+
+def _means(values: list[dict[str, float]]) -> dict[str, float]:
+    """Mean of each metric over the values that are not NaN."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # of a task without any case
+        return {name: float(np.nanmean([value[name] for value in values])) for name in METRICS}

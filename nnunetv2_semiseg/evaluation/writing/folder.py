@@ -1,0 +1,74 @@
+"""Writing a report as a folder that appears whole or not at all."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from nnunetv2_semiseg.data.raw.folders import staged_folder
+from nnunetv2_semiseg.evaluation.results.report import Report, report_to_json
+from nnunetv2_semiseg.evaluation.writing.markdown import report_markdown
+from nnunetv2_semiseg.evaluation.writing.tables import (
+    comparisons_csv,
+    scores_csv,
+    summaries_csv,
+    trainings_csv,
+)
+
+JSON, MARKDOWN, PAGE = "report.json", "report.md", "report.html"
+FILES = (JSON, MARKDOWN, PAGE, "scores.csv", "summary.csv", "comparisons.csv", "trainings.csv")
+"""What a report may consist of."""
+
+
+def check_output(folder: Path, overwrite: bool = False) -> None:
+    """Refuse a folder that a report must not replace.
+
+    Args:
+        folder: Where the report goes.
+        overwrite: Whether it may replace another report.
+
+    Raises:
+        ValueError: There is a file of this name, a folder with other files, or a report to keep.
+    """
+    if not folder.exists():
+        return
+    if not folder.is_dir():
+        raise ValueError(f"{folder} is a file: name a folder for the report")
+    files = sorted(file.name for file in folder.iterdir())
+    foreign = [name for name in files if name not in FILES]
+    if foreign:
+        raise ValueError(
+            f"{folder} has other files, for example {foreign[0]}: name a folder for the report alone"
+        )
+    if files and not overwrite:
+        raise ValueError(f"{folder} has a report: use --overwrite to replace it, or name another folder")
+
+
+def write_report(report: Report, folder: Path, overwrite: bool = False, page: str = "") -> None:
+    """Write a report as JSON, Markdown and CSV, and as HTML where its page is given.
+
+    Args:
+        report: What to write.
+        folder: Its folder; parents are made.
+        overwrite: Whether it may replace another report.
+        page: What `page.build.report_page` gave; empty: there is no page.
+
+    Raises:
+        ValueError: As in `check_output`.
+    """
+    folder = folder.resolve()
+    check_output(folder, overwrite)
+    texts = {
+        JSON: report_to_json(report),
+        MARKDOWN: report_markdown(report),
+        "scores.csv": scores_csv(report.scores),
+        "summary.csv": summaries_csv(report.summaries),
+    }
+    if report.comparisons:
+        texts["comparisons.csv"] = comparisons_csv(report.comparisons)
+    if report.costs:
+        texts["trainings.csv"] = trainings_csv(report)
+    if page:
+        texts[PAGE] = page
+    with staged_folder(folder) as staging:
+        for name, text in texts.items():
+            (staging / name).write_text(text, encoding="utf-8")

@@ -1,0 +1,158 @@
+"""The chapter of training curves: a plot for each logged value, in it the models that have it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
+
+from nnunetv2_semiseg.evaluation.results.history import FoldHistory
+from nnunetv2_semiseg.evaluation.writing.page.drawing import WIDTH, new_figure, page_style, vector
+from nnunetv2_semiseg.evaluation.writing.page.markup import figure, model_mark, paragraph, text
+from nnunetv2_semiseg.evaluation.writing.page.model_styles import Look, plot_name
+from nnunetv2_semiseg.training_log import LOSS, MEASURE, RATE
+
+COLUMNS = 3
+
+LONGEST_TITLE = 48
+"""Letters that have place above a plot."""
+
+USUAL = {
+    "train_losses": "training loss, all terms",
+    "val_losses": "validation loss",
+    "ema_fg_dice": "pseudo Dice of the validation, moving mean",
+}
+"""nnU-Net's own values that are shown, with titles."""
+
+TITLES = {
+    "alpha": "α",  # noqa: RUF001, as the papers write it
+    "confident_share": "share of confident pixels",
+    "foundation_confident_share": "share of confident pixels (foundation)",
+    "certain_share": "share of certain pixels",
+    "teacher_confidence": "mean confidence of the teacher",
+    "agreement": "agreement of pseudo-labels",
+    "self_confidence": "agreement of student and teacher",
+    "mutual_confidence": "agreement of both teachers",
+    "subnet_agreement": "agreement of both subnets",
+    "sam_agreement": "agreement with SAM",
+    "unsupervised_gradient_norm": "gradient norm of unsupervised terms",
+}
+"""Of measures; what is not here has the name of the log."""
+
+GROUPS = (
+    ("Losses and Dice", ""),
+    ("Loss terms, unweighted", LOSS),
+    ("Measures", MEASURE),
+    ("Learning rates", RATE),
+)
+"""Titles of figures and prefixes of their keys."""
+
+EXPLAINED = (
+    "Mean of each epoch, as nnU-Net's logger and this package's log have it. Losses of different methods "
+    "have different terms: their height is not to be compared. Several folds of a model are several lines."
+)
+
+
+def training_curves(trainings: Mapping[str, Sequence[FoldHistory]], looks: Mapping[str, Look]) -> str:
+    """A figure for each group of values.
+
+    Args:
+        trainings: Histories by model; of a model that was trained together with another one there are none.
+        looks: Of all models.
+    """
+    shown = {model: folds for model, folds in trainings.items() if folds}
+    marks = ", ".join(
+        f"{model_mark(model, looks[model])} ({text(_folds(folds))})" for model, folds in shown.items()
+    )
+    together = [model for model in trainings if model not in shown]
+    missing = [model for model in looks if model not in trainings]
+    parts = [paragraph(EXPLAINED), f"<p>Shown: {marks}.</p>\n"]
+    if together:
+        parts.append(paragraph(f"Trained together with one of these: {', '.join(together)}."))
+    if missing:
+        parts.append(paragraph(f"No model folder is named for {', '.join(missing)}.", "missing"))
+    return "".join([*parts, *(_group(title, prefix, shown, looks) for title, prefix in GROUPS)])
+
+
+def _group(
+    title: str, prefix: str, trainings: Mapping[str, Sequence[FoldHistory]], looks: Mapping[str, Look]
+) -> str:
+    """One figure; nothing where no model has such values."""
+    keys = _keys(prefix, trainings)
+    if not keys:
+        return ""
+    rows = math.ceil(len(keys) / COLUMNS)
+    having = {
+        model: folds
+        for model, folds in trainings.items()
+        if any(key in fold.values for key in keys for fold in folds)
+    }
+    with page_style():
+        sheet = new_figure(WIDTH, 2.5 * rows + 0.3)
+        axes = list(sheet.subplots(rows, COLUMNS, squeeze=False).flat)
+        for axis in axes[len(keys) :]:
+            axis.remove()
+        for axis, key in zip(axes, keys, strict=False):
+            _draw(axis, key, trainings, looks)
+            axis.set_title(plot_name(_title(key), LONGEST_TITLE))
+            axis.set_yscale("log" if prefix == RATE else "linear")
+        sheet.legend(handles=_legend(having, looks), loc="outside lower left", ncols=3, frameon=False)
+        picture = vector(sheet)
+    titles = ", ".join(map(_title, keys))
+    return figure(picture, f"{title} by epoch: {titles}", f"<strong>{text(title)}</strong> by epoch")
+
+
+def _keys(prefix: str, trainings: Mapping[str, Sequence[FoldHistory]]) -> list[str]:
+    """What the models have logged and is shown, each once."""
+    logged = {
+        key: None
+        for folds in trainings.values()
+        for fold in folds
+        for key, values in fold.values.items()
+        if not all(map(math.isnan, values))
+    }
+    if not prefix:
+        return [key for key in USUAL if key in logged]
+    return sorted(key for key in logged if key.startswith(prefix))
+
+
+def _draw(
+    axis: Axes, key: str, trainings: Mapping[str, Sequence[FoldHistory]], looks: Mapping[str, Look]
+) -> None:
+    """One value."""
+    for model, folds in trainings.items():
+        for values in (fold.values[key] for fold in folds if key in fold.values):
+            axis.plot(
+                range(1, len(values) + 1),
+                values,
+                markersize=3.5,
+                markevery=max(1, len(values) // 12),
+                **looks[model].curve,
+            )
+    axis.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axis.set_xlabel("epoch")
+    axis.grid()
+
+
+def _title(key: str) -> str:
+    for prefix in (LOSS, MEASURE, RATE):
+        if key.startswith(prefix):
+            name = key.removeprefix(prefix)
+            if prefix == RATE:
+                return f"learning rate of {name}"
+            return TITLES.get(name, name.replace("_", " "))
+    return USUAL[key]
+
+
+def _legend(trainings: Mapping[str, Sequence[FoldHistory]], looks: Mapping[str, Look]) -> list[Line2D]:
+    return [Line2D([], [], markersize=4, label=plot_name(model), **looks[model].curve) for model in trainings]
+
+
+def _folds(folds: Sequence[FoldHistory]) -> str:
+    """``nnUNetTrainerCPS: fold_0, fold_1``."""
+    trainers = dict.fromkeys(fold.trainer for fold in folds if fold.trainer)
+    names = ", ".join(fold.fold for fold in folds)
+    return f"{' and '.join(trainers)}: {names}" if trainers else names

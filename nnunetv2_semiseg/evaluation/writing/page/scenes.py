@@ -1,0 +1,141 @@
+"""The image and the label maps of a case, cut into the planes that are shown."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import io
+import textwrap
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from nnunetv2.imageio.base_reader_writer import BaseReaderWriter
+from nnunetv2.imageio.natural_image_reader_writer import NaturalImage2DIO
+
+from nnunetv2_semiseg.evaluation.measuring.reading import LabelArray, label_reader, read_label_map
+
+Pixels = npt.NDArray[np.float32]
+
+WINDOW = (1, 99)
+"""Percentiles of gray values that become black and white."""
+
+MARGIN = 0.15
+"""Around the outlines, as a part of their size."""
+
+SMALLEST_PART = 0.25
+"""Of the image's height and width is always shown, so that one sees where one is."""
+
+AXES = ("slice", "row", "column")
+"""What is numbered along the three axes of an array. Which one is axial, the array does not tell."""
+
+
+@dataclass(frozen=True)
+class Plane:
+    """What is shown side by side.
+
+    Attributes:
+        title: Which slice it is; empty of a 2D image.
+        image: ``H x W`` or ``H x W x 3``, 0 to 1.
+        labels: The true label map, then one of each model; ``H x W``.
+        aspect: Height of a pixel by its width.
+        window: Rows and columns in which something is outlined, with a margin.
+        upright: Whether the first row stands at the bottom: rows are then slices, which count from the feet
+            to the head in most files.
+    """
+
+    title: str
+    image: Pixels
+    labels: tuple[LabelArray, ...]
+    aspect: float
+    window: tuple[slice, slice]
+    upright: bool = False
+
+    @property
+    def ratio(self) -> float:
+        """Width of the window by its height."""
+        rows, columns = self.window
+        return (columns.stop - columns.start) / ((rows.stop - rows.start) * self.aspect)
+
+
+def read_scene(
+    images: Sequence[Path], labels: Sequence[Path], dataset_json: Mapping[str, Any]
+) -> list[Plane]:
+    """The planes of a case: one of a 2D image, three through a volume.
+
+    Of a volume, the slice of each axis is shown that has most foreground, counted over all label maps.
+
+    Args:
+        images: Its files in the order of the channels.
+        labels: The true label map, then one of each model.
+        dataset_json: Content of dataset.json.
+
+    Raises:
+        ValueError: A file cannot be read, or image and label maps differ in size.
+    """
+    reader = label_reader(dataset_json, labels[0])
+    maps = [read_label_map(reader, file) for file in labels]
+    image = _read_image(reader, images)
+    for file, label_map in zip(labels, maps, strict=True):
+        if label_map.labels.shape != image.shape[:3]:
+            raise ValueError(f"{images[0]} has the size {image.shape[:3]}, {file} {label_map.labels.shape}")
+    arrays = [label_map.labels for label_map in maps]
+    spacing = maps[0].spacing or (1.0, 1.0, 1.0)
+    if image.shape[0] == 1:
+        return [_plane("", image[0], [array[0] for array in arrays], spacing[1] / spacing[2])]
+    return [_slice(axis, image, arrays, spacing) for axis in range(3)]
+
+
+def _slice(axis: int, image: Pixels, arrays: Sequence[LabelArray], spacing: tuple[float, ...]) -> Plane:
+    """The slice of one axis with most foreground; the middle one where there is none."""
+    others = tuple(other for other in range(3) if other != axis)
+    sums = np.sum([np.count_nonzero(array, axis=others) for array in arrays], axis=0)
+    index = int(sums.argmax()) if sums.any() else len(sums) // 2
+    vertical, horizontal = (spacing[other] for other in others)
+    title = f"{AXES[axis]} {index + 1} of {len(sums)}"
+    cut = [np.moveaxis(array, axis, 0)[index] for array in arrays]
+    plane = _plane(title, np.moveaxis(image, axis, 0)[index], cut, vertical / horizontal)
+    return dataclasses.replace(plane, upright=axis > 0)
+
+
+def _plane(title: str, image: Pixels, labels: Sequence[LabelArray], aspect: float) -> Plane:
+    outlined = np.any([array > 0 for array in labels], axis=0)
+    rows, columns = (_window(outlined.any(axis=other)) for other in (1, 0))
+    return Plane(title, image, tuple(labels), aspect, (rows, columns))
+
+
+def _window(occupied: npt.NDArray[np.bool_]) -> slice:
+    """A part of an axis around what is occupied; the whole axis where nothing is."""
+    places = np.flatnonzero(occupied)
+    if not len(places):
+        return slice(0, len(occupied))
+    low, high = int(places[0]), int(places[-1]) + 1
+    wanted = max((high - low) * (1 + 2 * MARGIN), SMALLEST_PART * len(occupied))
+    margin = int(np.ceil((wanted - (high - low)) / 2))
+    return slice(max(0, low - margin), min(len(occupied), high + margin))
+
+
+def _read_image(reader: BaseReaderWriter, files: Sequence[Path]) -> Pixels:
+    """``D x H x W``, or with three colors at the end, 0 to 1."""
+    try:
+        with contextlib.redirect_stdout(io.StringIO()):
+            channels, _ = reader.read_images(list(map(str, files)))
+    except MemoryError:
+        raise
+    except Exception as error:  # readers raise what they like on a broken file
+        reason = (str(error) or type(error).__name__).strip().splitlines()[-1]
+        raise ValueError(f"{files[0]} cannot be read ({textwrap.shorten(reason, 120)})") from None
+    if len(channels) == 3 and isinstance(reader, NaturalImage2DIO):
+        return np.moveaxis(_scaled(channels, (0, max(255.0, float(channels.max())))), 0, -1)
+    first = channels[0]
+    low, high = np.percentile(first[np.isfinite(first)], WINDOW) if np.isfinite(first).any() else (0, 1)
+    return _scaled(first, (float(low), float(high)))
+
+
+def _scaled(values: Pixels, window: tuple[float, float]) -> Pixels:
+    low, high = window
+    scaled = np.clip((values.astype(np.float32) - low) / max(high - low, 1e-8), 0, 1)
+    return np.nan_to_num(scaled)

@@ -1,0 +1,180 @@
+"""The results as tables of text, to be read: rounded, overlaps in percent; for every kind of page."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from nnunetv2_semiseg.evaluation.measuring.measures import MEASURES, Measure
+from nnunetv2_semiseg.evaluation.results.costs import TrainingCost
+from nnunetv2_semiseg.evaluation.results.differences import Comparison
+from nnunetv2_semiseg.evaluation.results.report import Report
+from nnunetv2_semiseg.evaluation.results.seeds import overall_dice
+from nnunetv2_semiseg.evaluation.results.summary import Spread, Summary, spread
+
+UNDEFINED = "-"
+
+NOTHING_EMPTY = "Every case has every class, and so has every prediction."
+
+MEANS = """\
+Mean ± standard deviation over cases; of the mean of domains, over the domains. Where not all cases have a
+value, the number of those that have stands in brackets. A class that is only predicted or only in
+the reference has overlap 0 and no distance; one that is in neither counts for nothing."""
+
+DIFFERENCES = """\
+Mean of the paired differences to {baseline}, its {confidence:g} % interval (percentile bootstrap, {resamples}
+resamples of cases, seed {seed}), p-value of Wilcoxon's signed-rank test (two-sided, not corrected for the
+number of comparisons), and the number of pairs. More is better for Dice and Jaccard, less for HD95 and
+ASD. Intervals of fewer than about 20 pairs are too narrow, and where cases are slices of one patient,
+intervals are too narrow and p-values too small."""
+
+SEEDS = """\
+Every model was trained {count} times, with other seeds. The score of a case is the mean over these trainings,
+of those in which the case or the prediction has the class. A case counts as empty where it is in any of them.
+The intervals say what other cases would change; what another seed changes, the table of trainings shows."""
+
+COSTS = """\
+Hours are those of all epochs, with the validation batches after each and without preprocessing and the final
+validation; of several seeds, their mean. Memory is the highest in GiB: of tensors on the GPU, and of the
+training's own process without those that augment images. Networks of one training share its cost. Dice is the
+mean of domains and classes{seeds}."""
+
+CLASS, MODEL, DOMAIN = "class", "model", "domain"
+"""Headers of the columns of names."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """Cells of text, with nothing escaped; a line break is one where there is place for it.
+
+    Attributes:
+        header: Titles of the columns.
+        rows: As many cells each.
+    """
+
+    header: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
+def means_title(report: Report, measure: Measure) -> str:
+    """What a table of means is about: ``Dice in %``."""
+    return f"{measure.title} in {unit(report, measure)}"
+
+
+def means_rows(report: Report, measure: Measure) -> Table:
+    """Means of one measure: a row for each class and model, a column for each domain."""
+    domains = list(dict.fromkeys(summary.domain for summary in report.summaries))
+    rows: dict[tuple[str, str], list[str]] = {}
+    for summary in _by_class(report.summaries):
+        row = rows.setdefault((summary.label, summary.model), [summary.label, summary.model])
+        # of the mean of domains, the domains are what is counted
+        cases = summary.cases if summary.domain in report.domains else None
+        row.append(_mean(summary.values[measure.name], cases, measure))
+    return _table([CLASS, MODEL, *domains], list(rows.values()))
+
+
+def count_rows(report: Report) -> Table:
+    """How many cases of each domain lack a class; what has none of them is left out."""
+    header = ["cases", "empty predictions", "empty references", "both empty", "partly ignored"]
+    rows = [
+        [
+            *(summary.label, summary.model, summary.domain),
+            *map(str, (summary.cases, summary.empty_predictions, summary.empty_references, summary.absent)),
+            str(summary.partly_ignored),
+        ]
+        for summary in _by_class(report.summaries)
+        if summary.empty_predictions or summary.empty_references or summary.absent or summary.partly_ignored
+    ]
+    return _table([CLASS, MODEL, DOMAIN, *header], rows)
+
+
+def difference_rows(report: Report, model: str) -> Table:
+    """Differences of a model to the first: a row for each class and domain, a column for each measure."""
+    rows: dict[tuple[str, str], list[str]] = {}
+    for entry in report.comparisons:
+        if entry.model == model:
+            row = rows.setdefault((entry.label, entry.domain), [entry.label, entry.domain])
+            measure = next(measure for measure in MEASURES if measure.name == entry.measure)
+            row.append(_difference(entry, measure))
+    titles = [f"{measure.title}, {unit(report, measure)}" for measure in MEASURES]
+    return _table([CLASS, DOMAIN, *titles], list(rows.values()))
+
+
+def seeds_text(report: Report) -> str:
+    """That scores are means over trainings; nothing where they are not."""
+    counts = {len(trainings) for trainings in report.seeds.values()}
+    return SEEDS.format(count=" or ".join(map(str, sorted(counts)))) if counts else ""
+
+
+def cost_rows(report: Report) -> Table:
+    """Dice, hours and memory: a row for each model; no rows where no training is known."""
+    dice = MEASURES[0]
+    rows = []
+    for model in report.models if report.costs else ():
+        values = [result.dice for result in report.seeds.get(model, ())]
+        mean = overall_dice([summary for summary in report.summaries if summary.model == model])
+        over = spread(values) if values else Spread(mean, math.nan, 1)
+        cost = report.costs.get(model, TrainingCost(math.nan, math.nan, math.nan))
+        row = [model, _mean(over, None, dice)]
+        row += [", ".join(number(value, dice) for value in values)] if report.seeds else []
+        rows.append([*row, *map(_three_digits, (cost.hours, cost.gpu, cost.process))])
+    seeds = ["of each seed"] if report.seeds else []
+    return _table([MODEL, "Dice in %", *seeds, "training in h", "GPU in GiB", "process in GiB"], rows)
+
+
+def costs_text(report: Report) -> str:
+    """What the numbers of `cost_rows` are."""
+    return COSTS.format(seeds=", with its standard deviation between seeds" if report.seeds else "")
+
+
+def differences_text(report: Report, baseline: str) -> str:
+    """What the numbers of `difference_rows` are; ``baseline`` is the first model as the page writes it."""
+    return DIFFERENCES.format(
+        baseline=baseline,
+        confidence=100 * report.confidence,
+        resamples=report.resamples,
+        seed=report.seed,
+    )
+
+
+def unit(report: Report, measure: Measure) -> str:
+    """Of the numbers in the tables."""
+    return report.unit if measure.is_distance else "%"
+
+
+def number(value: float, measure: Measure, sign: str = "") -> str:
+    """A value of a measure as the tables write it; ``sign`` is ``+`` for differences."""
+    if math.isnan(value):
+        return UNDEFINED
+    return format(value, f"{sign}.2f") if measure.is_distance else format(100 * value, f"{sign}.1f")
+
+
+def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
+    return Table(tuple(header), tuple(map(tuple, rows)))
+
+
+def _three_digits(value: float) -> str:
+    return UNDEFINED if math.isnan(value) else f"{value:.3g}"
+
+
+def _by_class(summaries: Sequence[Summary]) -> list[Summary]:
+    """The models of each class one below the other."""
+    order = list(dict.fromkeys(summary.label for summary in summaries))
+    return sorted(summaries, key=lambda summary: order.index(summary.label))
+
+
+def _mean(value: Spread, cases: int | None, measure: Measure) -> str:
+    text = number(value.mean, measure)
+    if not math.isnan(value.std):
+        text += f" ± {number(value.std, measure)}"
+    return text if cases in (None, value.count) else f"{text} ({value.count} of {cases})"
+
+
+def _difference(entry: Comparison, measure: Measure) -> str:
+    if math.isnan(entry.difference):
+        return f"{UNDEFINED} (n = {entry.pairs})"
+    low, high = (number(value, measure, "+") for value in (entry.low, entry.high))
+    p_value = UNDEFINED if math.isnan(entry.p_value) else f"{entry.p_value:.2g}"
+    interval = UNDEFINED if math.isnan(entry.low) else f"{low} to {high}"
+    return f"{number(entry.difference, measure, '+')} [{interval}],\np = {p_value} (n = {entry.pairs})"
