@@ -26,8 +26,8 @@ from nnunetv2.utilities.utils import create_lists_from_splitted_dataset_folder
 from plain_sam import PlainSam
 from torch.nn import functional as F
 
-from nnunetv2_semiseg.losses.confidence import class_map_agreement
-from nnunetv2_semiseg.losses.segmentation import seg_loss
+from nnunetv2_semiseg.methods.losses.agreement import class_map_agreement
+from nnunetv2_semiseg.methods.losses.segmentation import seg_loss
 from nnunetv2_semiseg.networks.sam.build import build_foundation
 from nnunetv2_semiseg.networks.sam.config import FoundationConfig
 from nnunetv2_semiseg.networks.sam.deployed import DeployedSemanticSam, deployed_state

@@ -21,7 +21,7 @@ from plain_sam import PlainSam, move_teacher
 from torch import nn
 
 from nnunetv2_semiseg.core.memory import keep_freed_memory
-from nnunetv2_semiseg.losses.segmentation import seg_loss
+from nnunetv2_semiseg.methods.losses.segmentation import seg_loss
 from nnunetv2_semiseg.networks.ema import ema_update
 from nnunetv2_semiseg.networks.sam.build import build_foundation
 from nnunetv2_semiseg.networks.sam.config import FoundationConfig

@@ -27,15 +27,15 @@ from torch.nn import functional as F
 
 from nnunetv2_semiseg.core.batch import SemiSegBatch
 from nnunetv2_semiseg.core.memory import keep_freed_memory
-from nnunetv2_semiseg.losses.consensus import consensus_loss, divergence_loss
-from nnunetv2_semiseg.losses.segmentation import masked_seg_loss, seg_loss
 from nnunetv2_semiseg.methods.base import Setting, StepContext
+from nnunetv2_semiseg.methods.losses.consensus import consensus_loss, divergence_loss
+from nnunetv2_semiseg.methods.losses.segmentation import masked_seg_loss, seg_loss
+from nnunetv2_semiseg.methods.parts.mixing import draw_cutmix_boxes
+from nnunetv2_semiseg.methods.parts.schedules import Progress
 from nnunetv2_semiseg.methods.synfoc import SynFoC, SynFoCConfig
-from nnunetv2_semiseg.mixing import draw_cutmix_boxes
 from nnunetv2_semiseg.networks.sam.config import FoundationConfig
 from nnunetv2_semiseg.optimization import backward_and_step
 from nnunetv2_semiseg.precision import apply_precision, training_autocast, uses_scaler
-from nnunetv2_semiseg.schedules import Progress
 
 CLASSES = 3
 MIDDLE = Progress(1000, 2000)

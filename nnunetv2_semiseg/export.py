@@ -147,7 +147,7 @@ def exported_trainers(trainer_class: type[nnUNetTrainer]) -> list[type[nnUNetTra
 
     A user's own subclass of a trainer exports nothing: it must not write into the model folder of another.
     """
-    from nnunetv2_semiseg.methods.discovery import discovered_trainers  # it imports this module
+    from nnunetv2_semiseg.methods.registry import discovered_trainers  # it imports this module
 
     return [
         kind

@@ -24,7 +24,7 @@ from nnunetv2_semiseg.export import (
     PLANS,
     without_training_state,
 )
-from nnunetv2_semiseg.methods.discovery import discovered_trainers
+from nnunetv2_semiseg.methods.registry import discovered_trainers
 from nnunetv2_semiseg.task_validation import OwnTaskValidation
 
 SUMMARY = Path("validation", "summary.json")

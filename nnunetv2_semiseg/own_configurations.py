@@ -13,7 +13,7 @@ from filelock import FileLock, Timeout
 
 from nnunetv2_semiseg.core.config import SECTION, merge_nested
 from nnunetv2_semiseg.core.files import write_json
-from nnunetv2_semiseg.methods.resolve import check_section
+from nnunetv2_semiseg.methods.settings import check_section
 
 PATIENCE = 30.0
 """Seconds to wait for another command that writes the same plans, which takes it a moment."""

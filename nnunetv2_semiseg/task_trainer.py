@@ -13,7 +13,7 @@ from nnunetv2_semiseg.data.loading.loader import PairedLoader
 from nnunetv2_semiseg.data.loading.task_sampling import TaskSampling, sample_evenly
 from nnunetv2_semiseg.data.merging.tasks import TaskTable, read_tasks
 from nnunetv2_semiseg.evaluation.own_tasks import own_task_counts
-from nnunetv2_semiseg.losses.task_losses import task_seg_loss
+from nnunetv2_semiseg.methods.losses.task_losses import task_seg_loss
 from nnunetv2_semiseg.precision import training_autocast
 from nnunetv2_semiseg.task_validation import OwnTaskValidation
 from nnunetv2_semiseg.trainer import nnUNetTrainerSemiSeg

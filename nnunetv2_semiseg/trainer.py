@@ -26,14 +26,14 @@ from nnunetv2_semiseg.export import EXPORTED_CHECKPOINTS, copy_pictures, validat
 from nnunetv2_semiseg.lengths import set_lengths
 from nnunetv2_semiseg.losses.planned import planned_loss
 from nnunetv2_semiseg.methods.base import BatchSizes, Method, ScheduledOptimizer, Setting, StepContext
-from nnunetv2_semiseg.methods.resolve import resolve_config
+from nnunetv2_semiseg.methods.parts.schedules import Progress
+from nnunetv2_semiseg.methods.settings import resolve_config
 from nnunetv2_semiseg.networks.ema import unwrapped
 from nnunetv2_semiseg.optimization import backward_and_step, optimizer_like, refuse_endless_overflow
 from nnunetv2_semiseg.precision import apply_precision, check_precision, training_autocast, uses_scaler
 from nnunetv2_semiseg.random_state import random_state, restore_random_states, seed_everything
 from nnunetv2_semiseg.rank_trainer import nnUNetTrainerOnRanks
 from nnunetv2_semiseg.refusals import refuse_unsupported
-from nnunetv2_semiseg.schedules import Progress
 from nnunetv2_semiseg.watching.watch import TrainingWatch
 
 

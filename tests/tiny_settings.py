@@ -36,7 +36,7 @@ def with_foundation(kind: type[Any], foundation: dict[str, Any]) -> dict[str, An
 
 def tiny_methods(image_size: int) -> dict[str, dict[str, Any]]:
     """The same for all methods, by key."""
-    from nnunetv2_semiseg.methods.discovery import discovered_methods
+    from nnunetv2_semiseg.methods.registry import discovered_methods
 
     values = {
         key: tiny_values(method.config_class, image_size) for key, method in discovered_methods().items()

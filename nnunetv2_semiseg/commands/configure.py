@@ -10,7 +10,7 @@ from nnunetv2.paths import nnUNet_preprocessed
 
 from nnunetv2_semiseg.commands.datasets import dataset_name, read_json
 from nnunetv2_semiseg.commands.errors import clean_exit
-from nnunetv2_semiseg.methods.keys import key_lines
+from nnunetv2_semiseg.methods.settings import key_lines
 from nnunetv2_semiseg.own_configurations import (
     configured_plans,
     only_writer,

@@ -12,7 +12,7 @@ from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 from nnunetv2.utilities.find_objects import recursive_find_trainer_class_by_name
 
 from nnunetv2_semiseg.export import exported_trainers, nnUNetTrainerExported
-from nnunetv2_semiseg.methods.discovery import discovered_trainers
+from nnunetv2_semiseg.methods.registry import discovered_trainers
 from nnunetv2_semiseg.trainer import nnUNetTrainerSemiSeg
 
 PLAIN, SUPERVISED = "nnUNetTrainer", "nnUNetTrainerSupervised"

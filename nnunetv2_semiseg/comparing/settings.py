@@ -10,7 +10,7 @@ from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 from nnunetv2_semiseg.comparing.comparison import Comparison
 from nnunetv2_semiseg.comparing.competitors import Competitor
 from nnunetv2_semiseg.core.config import SECTION, TrainingConfig, merge_nested, merged_section, parse_config
-from nnunetv2_semiseg.methods.resolve import training_values
+from nnunetv2_semiseg.methods.settings import training_values
 from nnunetv2_semiseg.own_configurations import configured_plans, setting_words
 
 RESUMED_SHARE = 20

@@ -14,7 +14,7 @@ from nnunetv2_semiseg.comparing.comparison import Comparison
 from nnunetv2_semiseg.comparing.competitors import Competitor
 from nnunetv2_semiseg.core.config import SECTION, TrainingConfig, config_values, merged_section, parse_config
 from nnunetv2_semiseg.core.files import read_json
-from nnunetv2_semiseg.methods.resolve import resolve_config, training_values
+from nnunetv2_semiseg.methods.settings import resolve_config, training_values
 from nnunetv2_semiseg.own_configurations import setting_words
 
 OF_THE_DATASET = ("channel_names", "labels", "numTraining", "file_ending")

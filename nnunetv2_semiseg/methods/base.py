@@ -16,8 +16,8 @@ import torch
 from torch import nn
 
 from nnunetv2_semiseg.core.batch import SemiSegBatch
-from nnunetv2_semiseg.schedules import Progress
-from nnunetv2_semiseg.watching.panels import LazyPanels
+from nnunetv2_semiseg.methods.parts.panels import LazyPanels
+from nnunetv2_semiseg.methods.parts.schedules import Progress
 
 DEPLOYED = "deployed"
 """Name, among the networks that a loss term trains, of the one that `nnUNetv2_predict` runs."""

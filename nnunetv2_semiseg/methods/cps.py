@@ -17,8 +17,6 @@ from torch import nn
 from nnunetv2_semiseg.core.batch import SemiSegBatch
 from nnunetv2_semiseg.core.config import STRICT
 from nnunetv2_semiseg.export import nnUNetTrainerExported
-from nnunetv2_semiseg.losses.confidence import class_map_agreement
-from nnunetv2_semiseg.losses.cross_supervision import cross_supervision_loss
 from nnunetv2_semiseg.methods.base import (
     DEPLOYED,
     LossTerm,
@@ -28,11 +26,13 @@ from nnunetv2_semiseg.methods.base import (
     StepContext,
     StepLosses,
 )
-from nnunetv2_semiseg.methods.distilling import DistillingMethod, SkdConfig
+from nnunetv2_semiseg.methods.losses.agreement import class_map_agreement
+from nnunetv2_semiseg.methods.losses.cross_supervision import cross_supervision_loss
+from nnunetv2_semiseg.methods.parts.panels import Panels, prediction_panels
+from nnunetv2_semiseg.methods.parts.schedules import sigmoid_ramp
+from nnunetv2_semiseg.methods.parts.skd import DistillingMethod, SkdConfig
 from nnunetv2_semiseg.networks.outputs import full_resolution, split_batch
-from nnunetv2_semiseg.schedules import sigmoid_ramp
 from nnunetv2_semiseg.trainer import nnUNetTrainerSemiSeg
-from nnunetv2_semiseg.watching.panels import Panels, prediction_panels
 
 SECOND = "second"
 """Name of the network beside the deployed one among the trained networks."""

@@ -17,20 +17,25 @@ from torch import nn
 
 from nnunetv2_semiseg.core.batch import SemiSegBatch
 from nnunetv2_semiseg.core.config import STRICT
-from nnunetv2_semiseg.labels import TrustedLabels, outside_is_background, pseudo_labels, true_labels
-from nnunetv2_semiseg.losses.confidence import class_map_agreement
-from nnunetv2_semiseg.losses.entropy import entropy_loss
-from nnunetv2_semiseg.losses.mutual import mutual_loss
-from nnunetv2_semiseg.losses.segmentation import seg_loss
 from nnunetv2_semiseg.methods.base import BatchSizes, LossTerm, Setting, StepContext, StepLosses
-from nnunetv2_semiseg.methods.distilling import DistillationConfig, DistillingMethod
-from nnunetv2_semiseg.mixing import exchange, uncertain_regions
+from nnunetv2_semiseg.methods.losses.agreement import class_map_agreement
+from nnunetv2_semiseg.methods.losses.entropy import entropy_loss
+from nnunetv2_semiseg.methods.losses.mutual import mutual_loss
+from nnunetv2_semiseg.methods.losses.segmentation import seg_loss
+from nnunetv2_semiseg.methods.parts.labels import (
+    TrustedLabels,
+    outside_is_background,
+    pseudo_labels,
+    true_labels,
+)
+from nnunetv2_semiseg.methods.parts.mixing import exchange, uncertain_regions
+from nnunetv2_semiseg.methods.parts.panels import Panel, Panels, prediction_panels
+from nnunetv2_semiseg.methods.parts.schedules import sigmoid_ramp
+from nnunetv2_semiseg.methods.parts.skd import DistillationConfig, DistillingMethod
 from nnunetv2_semiseg.networks.ema import unwrapped
 from nnunetv2_semiseg.networks.fused import FusedNetwork, FusedOutput
 from nnunetv2_semiseg.networks.outputs import full_resolution, split_batch
 from nnunetv2_semiseg.networks.sam.deployed import deployed_prompted_state
-from nnunetv2_semiseg.schedules import sigmoid_ramp
-from nnunetv2_semiseg.watching.panels import Panel, Panels, prediction_panels
 
 A, B, FUSION = "subnet_a", "subnet_b", "fusion"
 """Names of the deployed network's parts."""

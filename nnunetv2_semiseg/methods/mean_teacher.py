@@ -14,13 +14,13 @@ from pydantic.dataclasses import dataclass
 
 from nnunetv2_semiseg.core.batch import SemiSegBatch
 from nnunetv2_semiseg.core.config import STRICT
-from nnunetv2_semiseg.losses.consistency import consistency_loss
 from nnunetv2_semiseg.methods.base import DEPLOYED, LossTerm, StepContext, StepLosses
-from nnunetv2_semiseg.methods.ema_teacher import EMATeacherConfig, EMATeacherMethod
+from nnunetv2_semiseg.methods.losses.consistency import consistency_loss
+from nnunetv2_semiseg.methods.parts.ema_teacher import EMATeacherConfig, EMATeacherMethod
+from nnunetv2_semiseg.methods.parts.panels import Panel, Panels
+from nnunetv2_semiseg.methods.parts.schedules import sigmoid_ramp
 from nnunetv2_semiseg.networks.outputs import full_resolution, split_batch
-from nnunetv2_semiseg.schedules import sigmoid_ramp
 from nnunetv2_semiseg.trainer import nnUNetTrainerSemiSeg
-from nnunetv2_semiseg.watching.panels import Panel, Panels
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)

@@ -8,7 +8,7 @@ import torch
 
 from nnunetv2_semiseg.core.config import TrainingConfig, merged_section, parse_config
 from nnunetv2_semiseg.lengths import set_lengths
-from nnunetv2_semiseg.methods.resolve import check_section, training_values
+from nnunetv2_semiseg.methods.settings import check_section, training_values
 from nnunetv2_semiseg.optimization import backward_and_step
 from nnunetv2_semiseg.precision import check_precision, give_float32, training_autocast, uses_scaler
 from nnunetv2_semiseg.random_state import seed_everything

@@ -18,16 +18,6 @@ from torch import nn
 
 from nnunetv2_semiseg.core.batch import SemiSegBatch
 from nnunetv2_semiseg.core.config import STRICT
-from nnunetv2_semiseg.labels import (
-    TrustedLabels,
-    outside_is_background,
-    paste_labels,
-    pseudo_labels,
-    true_labels,
-)
-from nnunetv2_semiseg.losses.confidence import class_map_agreement
-from nnunetv2_semiseg.losses.consensus import consensus_loss, divergence_loss
-from nnunetv2_semiseg.losses.segmentation import masked_seg_loss, seg_loss
 from nnunetv2_semiseg.methods.base import (
     DEPLOYED,
     BatchSizes,
@@ -39,15 +29,25 @@ from nnunetv2_semiseg.methods.base import (
     StepContext,
     StepLosses,
 )
-from nnunetv2_semiseg.mixing import draw_cutmix_boxes, partners, paste
+from nnunetv2_semiseg.methods.losses.agreement import class_map_agreement
+from nnunetv2_semiseg.methods.losses.consensus import consensus_loss, divergence_loss
+from nnunetv2_semiseg.methods.losses.segmentation import masked_seg_loss, seg_loss
+from nnunetv2_semiseg.methods.parts.labels import (
+    TrustedLabels,
+    outside_is_background,
+    paste_labels,
+    pseudo_labels,
+    true_labels,
+)
+from nnunetv2_semiseg.methods.parts.mixing import draw_cutmix_boxes, partners, paste
+from nnunetv2_semiseg.methods.parts.panels import Panel, Panels, map_panels, pseudo_label_panels
+from nnunetv2_semiseg.methods.parts.schedules import Progress, linear_warmup, sigmoid_ramp
 from nnunetv2_semiseg.networks.ema import ema_decay, ema_update, make_teacher, unwrapped
 from nnunetv2_semiseg.networks.outputs import full_resolution, set_deep_supervision, split_batch
 from nnunetv2_semiseg.networks.pixels import bilinear, nearest, nearest_map
 from nnunetv2_semiseg.networks.sam.build import build_foundation, foundation_identity
 from nnunetv2_semiseg.networks.sam.config import FoundationConfig
 from nnunetv2_semiseg.networks.sam.deployed import deployed_state
-from nnunetv2_semiseg.schedules import Progress, linear_warmup, sigmoid_ramp
-from nnunetv2_semiseg.watching.panels import Panel, Panels, map_panels, pseudo_label_panels
 
 FOUNDATION = "foundation"
 """Name of the foundation student among the trained networks."""

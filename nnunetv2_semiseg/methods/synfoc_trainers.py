@@ -7,7 +7,7 @@ from typing import Any
 from torch import nn
 
 from nnunetv2_semiseg.export import nnUNetTrainerExported
-from nnunetv2_semiseg.methods.resolve import exported_config
+from nnunetv2_semiseg.methods.settings import exported_config
 from nnunetv2_semiseg.methods.synfoc import SynFoC, SynFoCConfig
 from nnunetv2_semiseg.networks.sam.deployed import DeployedSemanticSam
 from nnunetv2_semiseg.trainer import nnUNetTrainerSemiSeg

@@ -17,8 +17,8 @@ from nnunetv2_semiseg.core.batch import SemiSegBatch
 from nnunetv2_semiseg.core.config import STRICT
 from nnunetv2_semiseg.methods.base import StepContext
 from nnunetv2_semiseg.methods.mean_teacher import MeanTeacher, MeanTeacherConfig
+from nnunetv2_semiseg.methods.parts.schedules import Progress, sigmoid_ramp
 from nnunetv2_semiseg.networks.pixels import pixel_entropy
-from nnunetv2_semiseg.schedules import Progress, sigmoid_ramp
 from nnunetv2_semiseg.trainer import nnUNetTrainerSemiSeg
 
 FIRST_BOUND = 0.75

@@ -17,13 +17,6 @@ from torch import nn
 
 from nnunetv2_semiseg.core.batch import SemiSegBatch
 from nnunetv2_semiseg.core.config import STRICT
-from nnunetv2_semiseg.losses.confidence import class_map_agreement
-from nnunetv2_semiseg.losses.task_losses import (
-    aggregated_probability,
-    foreground_dice_loss,
-    foreground_probability,
-    task_seg_loss,
-)
 from nnunetv2_semiseg.methods.base import (
     DEPLOYED,
     BatchSizes,
@@ -33,10 +26,17 @@ from nnunetv2_semiseg.methods.base import (
     StepContext,
     StepLosses,
 )
-from nnunetv2_semiseg.mixing import check_cubes, draw_cubes, draw_pairs, partners, paste
+from nnunetv2_semiseg.methods.losses.agreement import class_map_agreement
+from nnunetv2_semiseg.methods.losses.task_losses import (
+    aggregated_probability,
+    foreground_dice_loss,
+    foreground_probability,
+    task_seg_loss,
+)
+from nnunetv2_semiseg.methods.parts.mixing import check_cubes, draw_cubes, draw_pairs, partners, paste
+from nnunetv2_semiseg.methods.parts.panels import Panel, Panels
+from nnunetv2_semiseg.methods.parts.schedules import Progress
 from nnunetv2_semiseg.networks.ema import ema_decay, ema_update, make_teacher
-from nnunetv2_semiseg.schedules import Progress
-from nnunetv2_semiseg.watching.panels import Panel, Panels
 
 TRAINS = frozenset({DEPLOYED})
 

@@ -4,6 +4,6 @@ nnU-Net imports every module of that folder and forgets it again. The classes co
 which it leaves alone, so that each keeps one identity and can be pickled.
 """
 
-from nnunetv2_semiseg.methods.discovery import discovered_trainers
+from nnunetv2_semiseg.methods.registry import discovered_trainers
 
 globals().update(discovered_trainers())

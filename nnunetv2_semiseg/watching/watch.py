@@ -9,9 +9,9 @@ from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 
 from nnunetv2_semiseg.core.batch import SemiSegBatch
 from nnunetv2_semiseg.evaluation.measuring.classes import foreground_classes
+from nnunetv2_semiseg.methods.parts.panels import LazyPanels
 from nnunetv2_semiseg.watching.live import LiveProgress, StepValues, speed_line
 from nnunetv2_semiseg.watching.pace import Pace
-from nnunetv2_semiseg.watching.panels import LazyPanels
 from nnunetv2_semiseg.watching.picture import draw_rows, save_figure
 from nnunetv2_semiseg.watching.rows import make_rows
 

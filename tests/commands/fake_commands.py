@@ -14,7 +14,7 @@ import torch
 
 from nnunetv2_semiseg.core.launcher import CommandFailedError, Launcher
 from nnunetv2_semiseg.export import exported_trainers
-from nnunetv2_semiseg.methods.discovery import discovered_trainers
+from nnunetv2_semiseg.methods.registry import discovered_trainers
 
 if TYPE_CHECKING:
     from tests.phantom_workspace import Workspace

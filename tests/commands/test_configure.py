@@ -17,9 +17,8 @@ from nnunetv2_semiseg import own_configurations
 from nnunetv2_semiseg.commands import configure as module
 from nnunetv2_semiseg.commands.configure import main
 from nnunetv2_semiseg.core.config import TrainingConfig, merged_section
-from nnunetv2_semiseg.methods.discovery import discovered_methods
-from nnunetv2_semiseg.methods.keys import all_keys
-from nnunetv2_semiseg.methods.resolve import resolve_config
+from nnunetv2_semiseg.methods.registry import discovered_methods
+from nnunetv2_semiseg.methods.settings import all_keys, resolve_config
 from nnunetv2_semiseg.own_configurations import configured_plans
 
 DATASET = "Dataset500_Phantom"

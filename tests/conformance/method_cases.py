@@ -7,7 +7,7 @@ import torch
 from tiny_training import Case, Training, may_take_sam
 from torch import nn
 
-from nnunetv2_semiseg.methods.discovery import discovered_methods
+from nnunetv2_semiseg.methods.registry import discovered_methods
 
 METHODS = discovered_methods()
 CASES = [

@@ -25,8 +25,8 @@ from torch import nn
 
 from nnunetv2_semiseg.core.config import config_values
 from nnunetv2_semiseg.methods.base import Method
-from nnunetv2_semiseg.methods.discovery import discovered_methods, discovered_trainers
 from nnunetv2_semiseg.methods.knowsam import KnowSAM
+from nnunetv2_semiseg.methods.registry import discovered_methods, discovered_trainers
 from nnunetv2_semiseg.networks.fused import FusedNetwork
 from nnunetv2_semiseg.networks.outputs import full_resolution, set_deep_supervision
 from nnunetv2_semiseg.networks.sam.checkpoint import PART_NAMES

@@ -16,12 +16,12 @@ from torch import nn
 
 from nnunetv2_semiseg.core.batch import SemiSegBatch
 from nnunetv2_semiseg.core.config import SECTION, config_values, parse_config
-from nnunetv2_semiseg.losses.segmentation import seg_loss
 from nnunetv2_semiseg.methods.base import Method, Setting, StepContext, StepLosses
-from nnunetv2_semiseg.methods.discovery import discovered_trainers
-from nnunetv2_semiseg.methods.distilling import SkdConfig
+from nnunetv2_semiseg.methods.losses.segmentation import seg_loss
+from nnunetv2_semiseg.methods.parts.schedules import Progress
+from nnunetv2_semiseg.methods.parts.skd import SkdConfig
+from nnunetv2_semiseg.methods.registry import discovered_trainers
 from nnunetv2_semiseg.optimization import backward_and_step, optimizer_like
-from nnunetv2_semiseg.schedules import Progress
 from nnunetv2_semiseg.trainer import nnUNetTrainerSemiSeg
 
 SIZE, CLASSES, SAMPLES = 32, 3, 2

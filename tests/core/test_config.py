@@ -15,8 +15,7 @@ from nnunetv2_semiseg.core.config import (
     merged_section,
     parse_config,
 )
-from nnunetv2_semiseg.methods.keys import all_keys, key_lines
-from nnunetv2_semiseg.methods.resolve import check_section, resolve_config
+from nnunetv2_semiseg.methods.settings import all_keys, check_section, key_lines, resolve_config
 from nnunetv2_semiseg.methods.synfoc import SynFoC, SynFoCConfig
 
 

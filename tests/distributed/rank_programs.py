@@ -24,14 +24,14 @@ from nnunetv2_semiseg.core.distributed.ranks import (
 )
 from nnunetv2_semiseg.core.distributed.shares import foreground_share, shares
 from nnunetv2_semiseg.core.distributed.weights import take_weights_of_rank_zero
-from nnunetv2_semiseg.losses.consensus import consensus_loss, divergence_loss
-from nnunetv2_semiseg.losses.consistency import consistency_loss
-from nnunetv2_semiseg.losses.cross_supervision import cross_supervision_loss
-from nnunetv2_semiseg.losses.distillation import distillation_loss
-from nnunetv2_semiseg.losses.entropy import entropy_loss
-from nnunetv2_semiseg.losses.mutual import mutual_loss
-from nnunetv2_semiseg.losses.segmentation import masked_seg_loss, seg_loss
-from nnunetv2_semiseg.losses.task_losses import foreground_dice_loss, task_seg_loss
+from nnunetv2_semiseg.methods.losses.consensus import consensus_loss, divergence_loss
+from nnunetv2_semiseg.methods.losses.consistency import consistency_loss
+from nnunetv2_semiseg.methods.losses.cross_supervision import cross_supervision_loss
+from nnunetv2_semiseg.methods.losses.distillation import distillation_loss
+from nnunetv2_semiseg.methods.losses.entropy import entropy_loss
+from nnunetv2_semiseg.methods.losses.mutual import mutual_loss
+from nnunetv2_semiseg.methods.losses.segmentation import masked_seg_loss, seg_loss
+from nnunetv2_semiseg.methods.losses.task_losses import foreground_dice_loss, task_seg_loss
 from nnunetv2_semiseg.optimization import backward_and_step
 from nnunetv2_semiseg.random_state import part_streams, random_state, restore_random_states, seed_everything
 

@@ -17,10 +17,11 @@ from nnunetv2_semiseg.core.batch import SemiSegBatch
 from nnunetv2_semiseg.core.distributed import sums
 from nnunetv2_semiseg.core.distributed.ranks import mean_of_ranks, rank, world_size
 from nnunetv2_semiseg.data.loading.task_sampling import TaskSampling
-from nnunetv2_semiseg.losses import dice, reduction
 from nnunetv2_semiseg.methods import fixmatch, synfoc, versemi
-from nnunetv2_semiseg.methods.discovery import discovered_trainers
-from nnunetv2_semiseg.mixing import draw_cubes, draw_cutmix_boxes
+from nnunetv2_semiseg.methods.losses import reduction
+from nnunetv2_semiseg.methods.losses import segmentation as dice
+from nnunetv2_semiseg.methods.parts.mixing import draw_cubes, draw_cutmix_boxes
+from nnunetv2_semiseg.methods.registry import discovered_trainers
 from nnunetv2_semiseg.networks.ema import keep_in_evaluation
 
 SAMPLES, SIZE, STEPS = 4, 32, 4

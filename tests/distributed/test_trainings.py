@@ -15,7 +15,7 @@ from rank_trainings import train_all, train_and_resume
 
 from nnunetv2_semiseg.checkpoint import COMPANION_KEY
 from nnunetv2_semiseg.export import nnUNetTrainerExported
-from nnunetv2_semiseg.methods.discovery import discovered_trainers
+from nnunetv2_semiseg.methods.registry import discovered_trainers
 from nnunetv2_semiseg.watching.watch import PICTURE_FILE
 
 if TYPE_CHECKING:

@@ -133,7 +133,7 @@ def entry_point(program: str) -> Callable[[], Any]:
 
 @pytest.mark.parametrize("page", PAGES, ids=names(PAGES))
 def test_commands_and_trainers_named_in_the_text_exist(page: Path) -> None:
-    from nnunetv2_semiseg.methods.discovery import discovered_trainers
+    from nnunetv2_semiseg.methods.registry import discovered_trainers
 
     known = {script.name for script in importlib.metadata.entry_points(group="console_scripts")}
     trainers = {"nnUNetTrainer", "nnUNetTrainerSemiSeg", "nnUNetTrainerExported", *discovered_trainers()}

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from nnunetv2_semiseg.core.config import TrainingConfig
-from nnunetv2_semiseg.methods.discovery import discovered_methods
-from nnunetv2_semiseg.methods.keys import all_keys, keys_of
+from nnunetv2_semiseg.methods.registry import discovered_methods
+from nnunetv2_semiseg.methods.settings import all_keys, keys_of
 
 DOCS = Path(__file__).parents[2] / "docs"
 METHODS = discovered_methods()

@@ -27,7 +27,7 @@ def test_page_is_as_the_code_is(pages: dict[str, str], name: str) -> None:
 
 
 def test_every_method_has_its_row_and_is_found_from_the_start(pages: dict[str, str]) -> None:
-    from nnunetv2_semiseg.methods.discovery import discovered_methods
+    from nnunetv2_semiseg.methods.registry import discovered_methods
 
     index = (DOCS / "index.md").read_text()
     for key in discovered_methods():

@@ -21,7 +21,7 @@ from phantom_tasks import write_tasks
 
 from nnunetv2_semiseg import checkpoint as checkpoints
 from nnunetv2_semiseg.export import exported_trainers
-from nnunetv2_semiseg.methods.discovery import discovered_trainers
+from nnunetv2_semiseg.methods.registry import discovered_trainers
 from nnunetv2_semiseg.trainer import nnUNetTrainerSemiSeg
 from nnunetv2_semiseg.training_log import MEMORY
 from nnunetv2_semiseg.watching.watch import PICTURE_FILE

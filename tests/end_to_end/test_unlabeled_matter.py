@@ -14,7 +14,7 @@ from PIL import Image
 
 from nnunetv2_semiseg.losses.planned import planned_loss
 from nnunetv2_semiseg.methods.base import StepContext
-from nnunetv2_semiseg.schedules import Progress
+from nnunetv2_semiseg.methods.parts.schedules import Progress
 
 if TYPE_CHECKING:
     from tests.phantom_workspace import Workspace

@@ -18,10 +18,10 @@ from stub_step import (
 )
 from torch import nn
 
-from nnunetv2_semiseg.losses.confidence import class_map_agreement
-from nnunetv2_semiseg.losses.cross_supervision import cross_supervision_loss
 from nnunetv2_semiseg.methods.cps import CPS, CPSConfig
-from nnunetv2_semiseg.schedules import Progress
+from nnunetv2_semiseg.methods.losses.agreement import class_map_agreement
+from nnunetv2_semiseg.methods.losses.cross_supervision import cross_supervision_loss
+from nnunetv2_semiseg.methods.parts.schedules import Progress
 
 
 def cross_entropy_by_hand(learner: np.ndarray, other: np.ndarray) -> float:

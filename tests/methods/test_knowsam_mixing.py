@@ -26,8 +26,8 @@ from nnunetv2_semiseg.core.batch import SemiSegBatch
 from nnunetv2_semiseg.core.config import parse_config
 from nnunetv2_semiseg.methods.base import StepLosses
 from nnunetv2_semiseg.methods.knowsam import KnowSAM, KnowSAMConfig
+from nnunetv2_semiseg.methods.parts.schedules import Progress, sigmoid_ramp
 from nnunetv2_semiseg.networks.fused import FusedOutput
-from nnunetv2_semiseg.schedules import Progress, sigmoid_ramp
 
 SUBNETS = ("subnet_a", "subnet_b")
 AGREEMENT = {f"mixed_{name}_{subnet}" for name in ("entropy", "mutual") for subnet in SUBNETS}

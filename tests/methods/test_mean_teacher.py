@@ -10,10 +10,10 @@ import torch
 from numpy.typing import NDArray
 from stub_step import CLASSES, HALFWAY, RAMP, Pixelwise, make_batch, make_context, make_setting, probabilities
 
-from nnunetv2_semiseg.losses.consistency import consistency_loss
+from nnunetv2_semiseg.methods.losses.consistency import consistency_loss
 from nnunetv2_semiseg.methods.mean_teacher import MeanTeacher, MeanTeacherConfig
+from nnunetv2_semiseg.methods.parts.schedules import Progress
 from nnunetv2_semiseg.methods.uamt import UAMT, UAMTConfig
-from nnunetv2_semiseg.schedules import Progress
 
 
 def apart(method: MeanTeacher) -> MeanTeacher:

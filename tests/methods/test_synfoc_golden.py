@@ -12,13 +12,13 @@ import torch
 from torch import nn
 
 from nnunetv2_semiseg.core.batch import SemiSegBatch
-from nnunetv2_semiseg.losses.segmentation import seg_loss
 from nnunetv2_semiseg.methods import synfoc
 from nnunetv2_semiseg.methods.base import Setting, StepContext
+from nnunetv2_semiseg.methods.losses.segmentation import seg_loss
+from nnunetv2_semiseg.methods.parts.schedules import Progress
 from nnunetv2_semiseg.methods.synfoc import SynFoC, SynFoCConfig
 from nnunetv2_semiseg.networks.pixels import nearest_map
 from nnunetv2_semiseg.networks.sam.config import FoundationConfig
-from nnunetv2_semiseg.schedules import Progress
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 CASES = ["binary", "four_class", "batch4"]

@@ -10,9 +10,9 @@ import torch
 from tiny_versemi import SIZE, SYNTHETIC, TASKS, make_batch, make_method, run
 from torch import nn
 
-from nnunetv2_semiseg.losses.task_losses import foreground_dice_loss
 from nnunetv2_semiseg.methods import versemi
 from nnunetv2_semiseg.methods.base import Setting
+from nnunetv2_semiseg.methods.losses.task_losses import foreground_dice_loss
 from nnunetv2_semiseg.methods.versemi import VerSemi, VerSemiConfig
 
 LEFT = torch.zeros(1, SIZE, SIZE, dtype=torch.bool)

@@ -12,8 +12,8 @@ from torch import nn
 from nnunetv2_semiseg.core.batch import SemiSegBatch
 from nnunetv2_semiseg.methods import versemi
 from nnunetv2_semiseg.methods.base import Setting, StepContext, StepLosses
+from nnunetv2_semiseg.methods.parts.schedules import Progress
 from nnunetv2_semiseg.methods.versemi import LabeledMix, VerSemi, VerSemiConfig
-from nnunetv2_semiseg.schedules import Progress
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "versemi_losses.npz"
 TASKS = 4

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from nnunetv2_semiseg.commands.plugin import VARIABLE, plugin_path
-from nnunetv2_semiseg.methods.discovery import discovered_trainers
+from nnunetv2_semiseg.methods.registry import discovered_trainers
 
 REPOSITORY = Path(__file__).parents[2]
 PLUGIN = REPOSITORY / "nnunetv2_semiseg" / "plugin"

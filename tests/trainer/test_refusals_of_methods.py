@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import torch
 
-from nnunetv2_semiseg.methods.discovery import discovered_methods, discovered_trainers
+from nnunetv2_semiseg.methods.registry import discovered_methods, discovered_trainers
 from nnunetv2_semiseg.trainer import nnUNetTrainerSemiSeg
 
 if TYPE_CHECKING:

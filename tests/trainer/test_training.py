@@ -22,10 +22,10 @@ from nnunetv2_semiseg.core.config import TrainingConfig
 from nnunetv2_semiseg.losses.planned import planned_loss
 from nnunetv2_semiseg.methods import synfoc
 from nnunetv2_semiseg.methods.base import StepContext
-from nnunetv2_semiseg.methods.resolve import resolve_config
+from nnunetv2_semiseg.methods.parts.schedules import Progress
+from nnunetv2_semiseg.methods.settings import resolve_config
 from nnunetv2_semiseg.methods.synfoc import SynFoC, SynFoCConfig
 from nnunetv2_semiseg.networks.pixels import nearest_map
-from nnunetv2_semiseg.schedules import Progress
 
 if TYPE_CHECKING:
     from tests.phantom_workspace import Workspace

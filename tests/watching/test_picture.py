@@ -14,8 +14,8 @@ from PIL import Image
 from samples import make_batch
 
 from nnunetv2_semiseg.evaluation.measuring.classes import LabelClass
+from nnunetv2_semiseg.methods.parts.panels import Panel
 from nnunetv2_semiseg.watching.colors import MOST_ENTRIES, class_color, legend_classes
-from nnunetv2_semiseg.watching.panels import Panel
 from nnunetv2_semiseg.watching.picture import DARKENED, draw_rows, save_figure
 from nnunetv2_semiseg.watching.rows import Row, make_rows
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from nnunetv2_semiseg.losses.segmentation import seg_loss
+from nnunetv2_semiseg.methods.losses.segmentation import seg_loss
 from nnunetv2_semiseg.networks.sam.build import build_prompted_sam
 from nnunetv2_semiseg.networks.sam.config import PromptedFoundationConfig
 from nnunetv2_semiseg.networks.sam.model.mask_decoding import dense_positions

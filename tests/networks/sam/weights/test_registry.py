@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from loopback_server import LoopbackServer
 
-from nnunetv2_semiseg.methods.keys import all_keys
+from nnunetv2_semiseg.methods.settings import all_keys
 from nnunetv2_semiseg.networks.sam.model.parts import SAM_ARCHITECTURES
 from nnunetv2_semiseg.networks.sam.weights.fetch import recognized
 from nnunetv2_semiseg.networks.sam.weights.registry import (

@@ -6,7 +6,7 @@ import math
 
 import torch
 
-from nnunetv2_semiseg.losses.reduction import mean_inside
+from nnunetv2_semiseg.methods.losses.reduction import mean_inside
 from nnunetv2_semiseg.networks.pixels import pixel_entropy
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from nnunetv2_semiseg.losses.segmentation import one_hot
+from nnunetv2_semiseg.methods.losses.segmentation import one_hot
 
 
 def class_map_agreement(first: torch.Tensor, second: torch.Tensor, num_classes: int) -> torch.Tensor:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from nnunetv2_semiseg.losses.task_losses import (
+from nnunetv2_semiseg.methods.losses.task_losses import (
     aggregated_probability,
     foreground_dice_loss,
     foreground_probability,

@@ -11,12 +11,12 @@ from torch import nn
 
 from nnunetv2_semiseg.core.batch import SemiSegBatch
 from nnunetv2_semiseg.core.config import STRICT
-from nnunetv2_semiseg.labels import outside_is_background
 from nnunetv2_semiseg.methods.base import DEPLOYED, Setting, StepLosses
-from nnunetv2_semiseg.methods.distilling import DistillingMethod, SkdConfig
+from nnunetv2_semiseg.methods.parts.labels import outside_is_background
+from nnunetv2_semiseg.methods.parts.schedules import Progress
+from nnunetv2_semiseg.methods.parts.skd import DistillingMethod, SkdConfig
 from nnunetv2_semiseg.networks.ema import ema_decay, ema_update, make_teacher
 from nnunetv2_semiseg.networks.outputs import full_resolution, set_deep_supervision
-from nnunetv2_semiseg.schedules import Progress
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)

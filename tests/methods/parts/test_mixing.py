@@ -11,7 +11,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nnunetv2_semiseg.mixing import (
+from nnunetv2_semiseg.methods.parts.mixing import (
     draw_cubes,
     draw_cutmix_boxes,
     draw_pairs,

@@ -10,10 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn import functional as F
 
-from nnunetv2_semiseg.losses.confidence import class_map_agreement
-from nnunetv2_semiseg.losses.consensus import consensus_loss, divergence_loss
-from nnunetv2_semiseg.losses.dice import soft_dice_loss
-from nnunetv2_semiseg.losses.segmentation import masked_seg_loss, one_hot, seg_loss
+from nnunetv2_semiseg.methods.losses.agreement import class_map_agreement
+from nnunetv2_semiseg.methods.losses.consensus import consensus_loss, divergence_loss
+from nnunetv2_semiseg.methods.losses.segmentation import masked_seg_loss, one_hot, seg_loss, soft_dice_loss
 
 
 def perfect_logits(labels: torch.Tensor, classes: int) -> torch.Tensor:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from nnunetv2_semiseg.schedules import Progress, linear_warmup, sigmoid_ramp
+from nnunetv2_semiseg.methods.parts.schedules import Progress, linear_warmup, sigmoid_ramp
 
 GOLDEN = json.loads((Path(__file__).parent / "golden" / "schedules.json").read_text())["sigmoid_rampup"]
 

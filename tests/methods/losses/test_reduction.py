@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 import torch
 
-from nnunetv2_semiseg.losses.cross_supervision import cross_supervision_loss
-from nnunetv2_semiseg.losses.distillation import distillation_loss
-from nnunetv2_semiseg.losses.entropy import entropy_loss
-from nnunetv2_semiseg.losses.mutual import mutual_loss
-from nnunetv2_semiseg.losses.reduction import mean_inside
+from nnunetv2_semiseg.methods.losses.cross_supervision import cross_supervision_loss
+from nnunetv2_semiseg.methods.losses.distillation import distillation_loss
+from nnunetv2_semiseg.methods.losses.entropy import entropy_loss
+from nnunetv2_semiseg.methods.losses.mutual import mutual_loss
+from nnunetv2_semiseg.methods.losses.reduction import mean_inside
 
 HALF = torch.zeros(2, 1, 4, 6, dtype=torch.bool)
 HALF[..., :3] = True

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch.nn import functional as F
 
-from nnunetv2_semiseg.losses.reduction import mean_inside
+from nnunetv2_semiseg.methods.losses.reduction import mean_inside
 
 
 def distillation_loss(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from nnunetv2_semiseg.labels import (
+from nnunetv2_semiseg.methods.parts.labels import (
     TrustedLabels,
     outside_is_background,
     paste_labels,

@@ -9,8 +9,8 @@ from __future__ import annotations
 import torch
 from torch.nn import functional as F
 
-from nnunetv2_semiseg.losses.dice import soft_dice_loss
-from nnunetv2_semiseg.losses.reduction import mean_inside
+from nnunetv2_semiseg.methods.losses.reduction import mean_inside
+from nnunetv2_semiseg.methods.losses.segmentation import soft_dice_loss
 
 EPSILON = 1e-5
 

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 import torch
 
-from nnunetv2_semiseg.losses.distillation import distillation_loss
-from nnunetv2_semiseg.losses.entropy import entropy_loss
-from nnunetv2_semiseg.losses.mutual import mutual_loss
+from nnunetv2_semiseg.methods.losses.distillation import distillation_loss
+from nnunetv2_semiseg.methods.losses.entropy import entropy_loss
+from nnunetv2_semiseg.methods.losses.mutual import mutual_loss
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 Loss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]

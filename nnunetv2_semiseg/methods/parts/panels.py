@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import torch
 
-from nnunetv2_semiseg.labels import TrustedLabels
+from nnunetv2_semiseg.methods.parts.labels import TrustedLabels
 from nnunetv2_semiseg.networks.pixels import nearest_map
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from nnunetv2_semiseg.losses.reduction import counted_mean
+from nnunetv2_semiseg.methods.losses.reduction import counted_mean
 
 
 def consistency_loss(

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import torch
 
-from nnunetv2_semiseg.mixing import partners, paste
+from nnunetv2_semiseg.methods.parts.mixing import partners, paste
 
 
 class TrustedLabels(NamedTuple):

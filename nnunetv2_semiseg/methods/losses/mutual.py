@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from nnunetv2_semiseg.losses.reduction import mean_inside
+from nnunetv2_semiseg.methods.losses.reduction import mean_inside
 
 
 def mutual_loss(

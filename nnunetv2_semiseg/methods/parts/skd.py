@@ -18,9 +18,6 @@ from torch import nn
 
 from nnunetv2_semiseg.core.batch import SemiSegBatch
 from nnunetv2_semiseg.core.config import STRICT
-from nnunetv2_semiseg.labels import true_labels
-from nnunetv2_semiseg.losses.distillation import distillation_loss
-from nnunetv2_semiseg.losses.segmentation import seg_loss
 from nnunetv2_semiseg.methods.base import (
     LossTerm,
     Method,
@@ -29,10 +26,13 @@ from nnunetv2_semiseg.methods.base import (
     Setting,
     StepLosses,
 )
+from nnunetv2_semiseg.methods.losses.distillation import distillation_loss
+from nnunetv2_semiseg.methods.losses.segmentation import seg_loss
+from nnunetv2_semiseg.methods.parts.labels import true_labels
+from nnunetv2_semiseg.methods.parts.panels import Panels, prediction_panels
 from nnunetv2_semiseg.networks.sam.build import build_prompted_sam, foundation_identity
 from nnunetv2_semiseg.networks.sam.config import PromptedFoundationConfig
 from nnunetv2_semiseg.networks.sam.prompted import PromptedSam
-from nnunetv2_semiseg.watching.panels import Panels, prediction_panels
 
 SAM = "sam"
 """Name of the SAM branch among the trained networks."""
