@@ -25,7 +25,7 @@ from nnunetv2_semiseg.methods.losses.segmentation import seg_loss
 from nnunetv2_semiseg.networks.ema import ema_update
 from nnunetv2_semiseg.networks.sam.build import build_foundation
 from nnunetv2_semiseg.networks.sam.config import FoundationConfig
-from nnunetv2_semiseg.precision import Precision, hold_frozen, training_autocast
+from nnunetv2_semiseg.trainers.engine.precision import Precision, hold_frozen, training_autocast
 
 CLASSES = 3
 

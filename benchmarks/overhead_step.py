@@ -25,8 +25,8 @@ from nnunetv2_semiseg.core.memory import keep_freed_memory
 from nnunetv2_semiseg.methods.base import Setting, StepContext
 from nnunetv2_semiseg.methods.mean_teacher import MeanTeacher, MeanTeacherConfig
 from nnunetv2_semiseg.methods.parts.schedules import Progress
-from nnunetv2_semiseg.optimization import backward_and_step
-from nnunetv2_semiseg.precision import Precision, training_autocast, uses_scaler
+from nnunetv2_semiseg.trainers.engine.optimization import backward_and_step
+from nnunetv2_semiseg.trainers.engine.precision import Precision, training_autocast, uses_scaler
 
 CLASSES = 3
 STAGES = 6

@@ -34,8 +34,8 @@ from nnunetv2_semiseg.methods.parts.mixing import draw_cutmix_boxes
 from nnunetv2_semiseg.methods.parts.schedules import Progress
 from nnunetv2_semiseg.methods.synfoc import SynFoC, SynFoCConfig
 from nnunetv2_semiseg.networks.sam.config import FoundationConfig
-from nnunetv2_semiseg.optimization import backward_and_step
-from nnunetv2_semiseg.precision import apply_precision, training_autocast, uses_scaler
+from nnunetv2_semiseg.trainers.engine.optimization import backward_and_step
+from nnunetv2_semiseg.trainers.engine.precision import apply_precision, training_autocast, uses_scaler
 
 CLASSES = 3
 MIDDLE = Progress(1000, 2000)

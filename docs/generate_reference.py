@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import Any
 
 from nnunetv2_semiseg.core.config import TrainingConfig, parse_config
-from nnunetv2_semiseg.export import exported_trainers
 from nnunetv2_semiseg.methods.base import Method
 from nnunetv2_semiseg.methods.registry import discovered_methods, discovered_trainers
 from nnunetv2_semiseg.methods.settings import Key, all_keys, keys_of
+from nnunetv2_semiseg.trainers.exported import exported_trainers
 
 ROOT = Path(__file__).resolve().parents[1]
 REFERENCE = ROOT / "docs" / "reference"

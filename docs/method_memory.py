@@ -16,8 +16,8 @@ from torch import nn
 
 from nnunetv2_semiseg.core.config import config_values, parse_config
 from nnunetv2_semiseg.methods.base import Setting
-from nnunetv2_semiseg.optimization import optimizer_like
-from nnunetv2_semiseg.trainer import nnUNetTrainerSemiSeg
+from nnunetv2_semiseg.trainers.engine.optimization import optimizer_like
+from nnunetv2_semiseg.trainers.semiseg import nnUNetTrainerSemiSeg
 
 USUAL = {2: ((320, 320), 7, 512), 3: ((128, 128, 128), 6, 320)}
 """Patch, stages and largest number of features of the U-Net that nnU-Net's default planner gives for it."""

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from nnunetv2_semiseg.trainer import nnUNetTrainerSemiSeg
+from nnunetv2_semiseg.trainers.semiseg import nnUNetTrainerSemiSeg
 
 
 class Stopped(Exception):

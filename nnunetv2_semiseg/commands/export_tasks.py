@@ -14,7 +14,7 @@ from nnunetv2_semiseg.commands.arguments import (
 )
 from nnunetv2_semiseg.commands.datasets import dataset_name
 from nnunetv2_semiseg.commands.errors import clean_exit
-from nnunetv2_semiseg.export_tasks import export_tasks
+from nnunetv2_semiseg.trainers.export_tasks import export_tasks
 
 
 @clean_exit

@@ -11,9 +11,9 @@ from typing import Any
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 from nnunetv2.utilities.find_objects import recursive_find_trainer_class_by_name
 
-from nnunetv2_semiseg.export import exported_trainers, nnUNetTrainerExported
 from nnunetv2_semiseg.methods.registry import discovered_trainers
-from nnunetv2_semiseg.trainer import nnUNetTrainerSemiSeg
+from nnunetv2_semiseg.trainers.exported import exported_trainers, nnUNetTrainerExported
+from nnunetv2_semiseg.trainers.semiseg import nnUNetTrainerSemiSeg
 
 PLAIN, SUPERVISED = "nnUNetTrainer", "nnUNetTrainerSupervised"
 """nnU-Net's own trainer, whose length is fixed, and the one that trains alike as long as it is told."""

@@ -19,7 +19,7 @@ import torch
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 
 from nnunetv2_semiseg.comparing.competitors import Competitor
-from nnunetv2_semiseg.trainer import nnUNetTrainerSemiSeg
+from nnunetv2_semiseg.trainers.semiseg import nnUNetTrainerSemiSeg
 
 ALL = "all"
 """nnU-Net's name of the fold that trains on all labeled cases."""

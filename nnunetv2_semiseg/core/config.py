@@ -17,7 +17,7 @@ from typing import Any, TypeVar, cast
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 from pydantic.dataclasses import dataclass
 
-from nnunetv2_semiseg.precision import Precision
+from nnunetv2_semiseg.trainers.engine.precision import Precision
 
 STRICT = ConfigDict(extra="forbid", allow_inf_nan=False)
 """Of every configuration dataclass: keys that no field has are errors, and so are infinite numbers."""

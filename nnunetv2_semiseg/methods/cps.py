@@ -16,7 +16,6 @@ from torch import nn
 
 from nnunetv2_semiseg.core.batch import SemiSegBatch
 from nnunetv2_semiseg.core.config import STRICT
-from nnunetv2_semiseg.export import nnUNetTrainerExported
 from nnunetv2_semiseg.methods.base import (
     DEPLOYED,
     LossTerm,
@@ -32,7 +31,8 @@ from nnunetv2_semiseg.methods.parts.panels import Panels, prediction_panels
 from nnunetv2_semiseg.methods.parts.schedules import sigmoid_ramp
 from nnunetv2_semiseg.methods.parts.skd import DistillingMethod, SkdConfig
 from nnunetv2_semiseg.networks.outputs import full_resolution, split_batch
-from nnunetv2_semiseg.trainer import nnUNetTrainerSemiSeg
+from nnunetv2_semiseg.trainers.exported import nnUNetTrainerExported
+from nnunetv2_semiseg.trainers.semiseg import nnUNetTrainerSemiSeg
 
 SECOND = "second"
 """Name of the network beside the deployed one among the trained networks."""

@@ -24,7 +24,7 @@ from nnunetv2_semiseg.methods.parts.mixing import draw_cutmix_boxes, partners, p
 from nnunetv2_semiseg.methods.parts.panels import Panel, Panels, pseudo_label_panels
 from nnunetv2_semiseg.methods.parts.schedules import sigmoid_ramp
 from nnunetv2_semiseg.networks.outputs import full_resolution, split_batch
-from nnunetv2_semiseg.trainer import nnUNetTrainerSemiSeg
+from nnunetv2_semiseg.trainers.semiseg import nnUNetTrainerSemiSeg
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)

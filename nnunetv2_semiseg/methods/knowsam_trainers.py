@@ -6,13 +6,13 @@ from typing import Any
 
 from torch import nn
 
-from nnunetv2_semiseg.export import nnUNetTrainerExported
 from nnunetv2_semiseg.methods.knowsam import KnowSAM, KnowSAMConfig
 from nnunetv2_semiseg.methods.settings import exported_config
 from nnunetv2_semiseg.networks.fused import build_fused_network
 from nnunetv2_semiseg.networks.partner import build_planned, partner_architecture
 from nnunetv2_semiseg.networks.sam.deployed import DeployedPromptedSam
-from nnunetv2_semiseg.trainer import nnUNetTrainerSemiSeg
+from nnunetv2_semiseg.trainers.exported import nnUNetTrainerExported
+from nnunetv2_semiseg.trainers.semiseg import nnUNetTrainerSemiSeg
 
 
 class nnUNetTrainerKnowSAM(nnUNetTrainerSemiSeg):

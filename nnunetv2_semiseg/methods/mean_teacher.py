@@ -20,7 +20,7 @@ from nnunetv2_semiseg.methods.parts.ema_teacher import EMATeacherConfig, EMATeac
 from nnunetv2_semiseg.methods.parts.panels import Panel, Panels
 from nnunetv2_semiseg.methods.parts.schedules import sigmoid_ramp
 from nnunetv2_semiseg.networks.outputs import full_resolution, split_batch
-from nnunetv2_semiseg.trainer import nnUNetTrainerSemiSeg
+from nnunetv2_semiseg.trainers.semiseg import nnUNetTrainerSemiSeg
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)

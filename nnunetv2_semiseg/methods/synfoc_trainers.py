@@ -6,11 +6,11 @@ from typing import Any
 
 from torch import nn
 
-from nnunetv2_semiseg.export import nnUNetTrainerExported
 from nnunetv2_semiseg.methods.settings import exported_config
 from nnunetv2_semiseg.methods.synfoc import SynFoC, SynFoCConfig
 from nnunetv2_semiseg.networks.sam.deployed import DeployedSemanticSam
-from nnunetv2_semiseg.trainer import nnUNetTrainerSemiSeg
+from nnunetv2_semiseg.trainers.exported import nnUNetTrainerExported
+from nnunetv2_semiseg.trainers.semiseg import nnUNetTrainerSemiSeg
 
 
 class nnUNetTrainerSynFoC(nnUNetTrainerSemiSeg):

@@ -19,7 +19,7 @@ from nnunetv2_semiseg.methods.base import StepContext
 from nnunetv2_semiseg.methods.mean_teacher import MeanTeacher, MeanTeacherConfig
 from nnunetv2_semiseg.methods.parts.schedules import Progress, sigmoid_ramp
 from nnunetv2_semiseg.networks.pixels import pixel_entropy
-from nnunetv2_semiseg.trainer import nnUNetTrainerSemiSeg
+from nnunetv2_semiseg.trainers.semiseg import nnUNetTrainerSemiSeg
 
 FIRST_BOUND = 0.75
 """The bound on the entropy before the ramp, as a part of the largest possible entropy."""

@@ -7,11 +7,10 @@ from typing import Any
 from torch import nn
 
 from nnunetv2_semiseg.data.merging.task_limit import limit_of
-from nnunetv2_semiseg.export import nnUNetTrainerExported
 from nnunetv2_semiseg.methods.versemi import VerSemi
 from nnunetv2_semiseg.networks.task_network import build_task_network
-from nnunetv2_semiseg.task_trainer import nnUNetTrainerTasks
-from nnunetv2_semiseg.task_validation import OwnTaskValidation
+from nnunetv2_semiseg.trainers.exported import nnUNetTrainerExported
+from nnunetv2_semiseg.trainers.tasks import OwnTaskValidation, nnUNetTrainerTasks
 
 
 class nnUNetTrainerVerSemi(nnUNetTrainerTasks):

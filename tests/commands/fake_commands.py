@@ -13,8 +13,8 @@ import pytest
 import torch
 
 from nnunetv2_semiseg.core.launcher import CommandFailedError, Launcher
-from nnunetv2_semiseg.export import exported_trainers
 from nnunetv2_semiseg.methods.registry import discovered_trainers
+from nnunetv2_semiseg.trainers.exported import exported_trainers
 
 if TYPE_CHECKING:
     from tests.phantom_workspace import Workspace

@@ -6,7 +6,7 @@ import pytest
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 
 from nnunetv2_semiseg.comparing.competitors import find_competitors
-from nnunetv2_semiseg.methods.supervised import nnUNetTrainerSupervised
+from nnunetv2_semiseg.trainers.supervised import nnUNetTrainerSupervised
 
 
 def test_names_networks_and_the_plain_trainer() -> None:

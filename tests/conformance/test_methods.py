@@ -12,8 +12,8 @@ import torch
 from method_cases import METHODS, every_method
 from tiny_training import Case, trainers_of
 
-from nnunetv2_semiseg.export import exported_trainers
 from nnunetv2_semiseg.methods.base import DEPLOYED
+from nnunetv2_semiseg.trainers.exported import exported_trainers
 
 
 def test_methods_are_found() -> None:

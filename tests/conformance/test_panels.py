@@ -11,7 +11,7 @@ from nnunetv2_semiseg.methods.base import StepLosses
 from nnunetv2_semiseg.methods.losses.agreement import class_map_agreement
 from nnunetv2_semiseg.methods.parts import panels
 from nnunetv2_semiseg.methods.parts.panels import Panel
-from nnunetv2_semiseg.watching.rows import make_rows
+from nnunetv2_semiseg.trainers.watching.rows import make_rows
 
 FIRST, LATE = 0, TOTAL_STEPS - 2
 MEASURED_MASKS = ("confident_share", "certain_share")

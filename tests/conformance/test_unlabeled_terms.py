@@ -10,7 +10,7 @@ from method_cases import every_method, gradient_norm, later_step, same, snapshot
 from tiny_training import CLASSES, Case, make_batch
 from torch import nn
 
-from nnunetv2_semiseg.diagnostics import unsupervised_gradient_norm
+from nnunetv2_semiseg.trainers.engine.diagnostics import unsupervised_gradient_norm
 
 FOREGROUND = 1
 

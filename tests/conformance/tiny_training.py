@@ -21,8 +21,8 @@ from nnunetv2_semiseg.methods.losses.segmentation import seg_loss
 from nnunetv2_semiseg.methods.parts.schedules import Progress
 from nnunetv2_semiseg.methods.parts.skd import SkdConfig
 from nnunetv2_semiseg.methods.registry import discovered_trainers
-from nnunetv2_semiseg.optimization import backward_and_step, optimizer_like
-from nnunetv2_semiseg.trainer import nnUNetTrainerSemiSeg
+from nnunetv2_semiseg.trainers.engine.optimization import backward_and_step, optimizer_like
+from nnunetv2_semiseg.trainers.semiseg import nnUNetTrainerSemiSeg
 
 SIZE, CLASSES, SAMPLES = 32, 3, 2
 TOTAL_STEPS = 10

@@ -11,8 +11,8 @@ import pytest
 import torch
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 
-from nnunetv2_semiseg import rank_trainer
 from nnunetv2_semiseg.core import memory as freed_memory
+from nnunetv2_semiseg.trainers import ranks as rank_trainer
 
 if TYPE_CHECKING:
     from tests.phantom_workspace import Workspace

@@ -32,8 +32,13 @@ from nnunetv2_semiseg.methods.losses.entropy import entropy_loss
 from nnunetv2_semiseg.methods.losses.mutual import mutual_loss
 from nnunetv2_semiseg.methods.losses.segmentation import masked_seg_loss, seg_loss
 from nnunetv2_semiseg.methods.losses.task_losses import foreground_dice_loss, task_seg_loss
-from nnunetv2_semiseg.optimization import backward_and_step
-from nnunetv2_semiseg.random_state import part_streams, random_state, restore_random_states, seed_everything
+from nnunetv2_semiseg.trainers.engine.optimization import backward_and_step
+from nnunetv2_semiseg.trainers.engine.random_state import (
+    part_streams,
+    random_state,
+    restore_random_states,
+    seed_everything,
+)
 
 SAMPLES, CLASSES, SIZE = 4, 2, 8
 

@@ -17,7 +17,7 @@ from nnunetv2_semiseg.core.distributed.ranks import (
     world_size,
 )
 from nnunetv2_semiseg.core.distributed.shares import foreground_share, shares
-from nnunetv2_semiseg.random_state import part_streams, seed_everything
+from nnunetv2_semiseg.trainers.engine.random_state import part_streams, seed_everything
 
 
 @pytest.fixture(scope="module")

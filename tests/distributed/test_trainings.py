@@ -13,10 +13,10 @@ from phantom_tasks import write_tasks
 from rank_processes import on_ranks
 from rank_trainings import train_all, train_and_resume
 
-from nnunetv2_semiseg.checkpoint import COMPANION_KEY
-from nnunetv2_semiseg.export import nnUNetTrainerExported
 from nnunetv2_semiseg.methods.registry import discovered_trainers
-from nnunetv2_semiseg.watching.watch import PICTURE_FILE
+from nnunetv2_semiseg.trainers.engine.checkpoint import COMPANION_KEY
+from nnunetv2_semiseg.trainers.exported import nnUNetTrainerExported
+from nnunetv2_semiseg.trainers.watching.watch import PICTURE_FILE
 
 if TYPE_CHECKING:
     from tests.phantom_workspace import Workspace

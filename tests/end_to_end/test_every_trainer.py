@@ -19,12 +19,12 @@ import pytest
 import torch
 from phantom_tasks import write_tasks
 
-from nnunetv2_semiseg import checkpoint as checkpoints
-from nnunetv2_semiseg.export import exported_trainers
 from nnunetv2_semiseg.methods.registry import discovered_trainers
-from nnunetv2_semiseg.trainer import nnUNetTrainerSemiSeg
-from nnunetv2_semiseg.training_log import MEMORY
-from nnunetv2_semiseg.watching.watch import PICTURE_FILE
+from nnunetv2_semiseg.trainers.engine import checkpoint as checkpoints
+from nnunetv2_semiseg.trainers.engine.log import MEMORY
+from nnunetv2_semiseg.trainers.exported import exported_trainers
+from nnunetv2_semiseg.trainers.semiseg import nnUNetTrainerSemiSeg
+from nnunetv2_semiseg.trainers.watching.watch import PICTURE_FILE
 
 if TYPE_CHECKING:
     from tests.phantom_workspace import Workspace

@@ -15,7 +15,7 @@ import pytest
 import torch
 from stopping import Stopped, stopped_after
 
-from nnunetv2_semiseg import checkpoint as checkpoints
+from nnunetv2_semiseg.trainers.engine import checkpoint as checkpoints
 
 if TYPE_CHECKING:
     from tests.phantom_workspace import Workspace

@@ -9,7 +9,7 @@ import pytest
 
 from nnunetv2_semiseg.data.conversion.phantom import PhantomOptions, write_phantom_dataset
 from nnunetv2_semiseg.networks.planned import small_architecture
-from nnunetv2_semiseg.watching.watch import PICTURE_FILE
+from nnunetv2_semiseg.trainers.watching.watch import PICTURE_FILE
 
 if TYPE_CHECKING:
     from tests.phantom_workspace import Workspace

@@ -11,7 +11,7 @@ import pytest
 import torch
 from nnunetv2.run.run_training import maybe_load_checkpoint
 
-from nnunetv2_semiseg.export import nnUNetTrainerExported
+from nnunetv2_semiseg.trainers.exported import nnUNetTrainerExported
 
 if TYPE_CHECKING:
     from tests.phantom_workspace import Workspace

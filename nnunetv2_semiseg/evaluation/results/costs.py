@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from nnunetv2_semiseg.evaluation.results.history import FoldHistory
-from nnunetv2_semiseg.training_log import MEMORY
+from nnunetv2_semiseg.trainers.engine.log import MEMORY
 
 SECONDS_AN_HOUR = 3600
 
