@@ -45,7 +45,7 @@ lint: $(INSTALLED)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/mypy demo docs
+	$(BIN)/mypy docs
 
 reference: $(INSTALLED)
 	$(BIN)/python docs/generate_reference.py

@@ -5,7 +5,7 @@ One image of 512 x 512 has a grid of 32 x 32 tokens. A block attends over all of
 autocast; the variants have the same weights and take turns.
 
 Example:
-    python benchmarks/attention_kernels.py --threads 1
+    python -m benchmarks.attention_kernels --threads 1
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ import argparse
 from collections.abc import Callable
 
 import torch
-from measuring import print_machine
 from segment_anything.modeling.image_encoder import Attention
 from torch.utils.benchmark import Timer
 
+from benchmarks.measuring import print_machine
 from nnunetv2_semiseg.networks.sam.model import attention as kernels
 
 WIDTH, HEADS = 768, 12

@@ -8,7 +8,7 @@ goes on where it was interrupted.
 Example, on white blood cells, 20 labeled smears and no labels of single cells:
     python dataset_conversion/Dataset506_WBC.py -i wbc --labeled-domain domain2 --num-labeled 20 --size 128
     nnUNetv2_plan_and_preprocess -d 506 -c 2d
-    python benchmarks/compare_on_domains.py -d 506 --iterations 600 --patch 128 --batch 8 --features 16 \
+    python -m benchmarks.compare_on_domains -d 506 --iterations 600 --patch 128 --batch 8 --features 16 \
         --device cpu synfoc.foundation.architecture=vit_small synfoc.foundation.random_weights=true \
         synfoc.foundation.image_size=256
 """
@@ -19,9 +19,9 @@ import argparse
 import sys
 from pathlib import Path
 
-from comparison import BASELINE, comparison_parser, write_configuration
 from nnunetv2.paths import nnUNet_results
 
+from benchmarks.comparison import BASELINE, comparison_parser, write_configuration
 from nnunetv2_semiseg.commands import compare
 from nnunetv2_semiseg.commands.datasets import dataset_name
 from nnunetv2_semiseg.commands.errors import clean_exit

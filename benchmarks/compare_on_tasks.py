@@ -10,7 +10,7 @@ printed.
 
 Example, after merging Dataset521 and Dataset522 into Dataset520:
     for d in 520 521 522; do nnUNetv2_plan_and_preprocess -d $d -c 3d_fullres; done
-    python benchmarks/compare_on_tasks.py -d 520 --iterations 600 --patch 16 64 64 --features 16 --device cpu
+    python -m benchmarks.compare_on_tasks -d 520 --iterations 600 --patch 16 64 64 --features 16 --device cpu
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ import os
 from argparse import Namespace
 from pathlib import Path
 
-from comparison import BASELINE, comparison_parser, plans_file, write_configuration
 from nnunetv2.paths import nnUNet_raw, nnUNet_results
 
+from benchmarks.comparison import BASELINE, comparison_parser, plans_file, write_configuration
 from nnunetv2_semiseg.commands.datasets import dataset_name, read_json
 from nnunetv2_semiseg.commands.errors import clean_exit
 from nnunetv2_semiseg.commands.plugin import VARIABLE, plugin_path

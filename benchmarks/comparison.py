@@ -8,10 +8,11 @@ from typing import Any
 
 from nnunetv2.paths import nnUNet_preprocessed
 
+from demo.small_network import small_architecture
 from nnunetv2_semiseg.commands.datasets import read_json
 from nnunetv2_semiseg.core.config import merge_nested
-from nnunetv2_semiseg.networks.planned import small_architecture
-from nnunetv2_semiseg.own_configurations import configured_plans, parse_settings, write_plans
+from nnunetv2_semiseg.core.plans_file import write_plans
+from nnunetv2_semiseg.methods.settings import configured_plans, parse_settings
 
 BASELINE = "nnUNetTrainerSupervised"
 STEPS_PER_EPOCH = 50

@@ -8,7 +8,7 @@ compares with the truth; nothing of it goes back into a training.
 Example, after `compare_on_domains.py` on white blood cells; the truth is the same files with all labels:
     python dataset_conversion/Dataset506_WBC.py -i wbc --labeled-domain domain1 --num-labeled 240 -d 516
     python dataset_conversion/Dataset506_WBC.py -i wbc --labeled-domain domain2 --num-labeled 80 -d 517
-    python benchmarks/confident_pixels.py -d 506 --truth 516 517 --device cpu \
+    python -m benchmarks.confident_pixels -d 506 --truth 516 517 --device cpu \
         --trainers nnUNetTrainerSupervised nnUNetTrainerFixMatch
 """
 

@@ -7,8 +7,8 @@ compares the label maps that nnU-Net's predictor makes of them with the encoder 
 instead.
 
 Example:
-    python benchmarks/foundation_prediction.py --batch 2
-    python benchmarks/foundation_prediction.py --images imagesTs \
+    python -m benchmarks.foundation_prediction --batch 2
+    python -m benchmarks.foundation_prediction --images imagesTs \
         --model nnUNetTrainerSynFoCFoundation__nnUNetPlans__2d
 """
 
@@ -20,12 +20,19 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from measuring import Step, add_measuring_arguments, measure, print_machine, print_rates, print_table
 from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor
 from nnunetv2.utilities.utils import create_lists_from_splitted_dataset_folder
-from plain_sam import PlainSam
 from torch.nn import functional as F
 
+from benchmarks.measuring import (
+    Step,
+    add_measuring_arguments,
+    measure,
+    print_machine,
+    print_rates,
+    print_table,
+)
+from benchmarks.plain_sam import PlainSam
 from nnunetv2_semiseg.methods.losses.agreement import class_map_agreement
 from nnunetv2_semiseg.methods.losses.segmentation import seg_loss
 from nnunetv2_semiseg.networks.sam.build import build_foundation

@@ -4,8 +4,8 @@ One step is the teacher's pass of the unlabeled images, the student's forward an
 labeled and mixed ones, the optimizer and the moving average. Weights are random: they change no cost.
 
 Example:
-    python benchmarks/foundation_step.py --device cpu
-    python benchmarks/foundation_step.py --device cuda --autocast float16 --steps 20
+    python -m benchmarks.foundation_step --device cpu
+    python -m benchmarks.foundation_step --device cuda --autocast float16 --steps 20
 """
 
 from __future__ import annotations
@@ -16,16 +16,24 @@ from functools import partial
 from typing import Any
 
 import torch
-from measuring import Step, add_measuring_arguments, measure, print_machine, print_rates, print_table
-from plain_sam import PlainSam, move_teacher
 from torch import nn
 
+from benchmarks.measuring import (
+    Step,
+    add_measuring_arguments,
+    measure,
+    print_machine,
+    print_rates,
+    print_table,
+)
+from benchmarks.plain_sam import PlainSam, move_teacher
+from nnunetv2_semiseg.core.config import Precision
 from nnunetv2_semiseg.core.memory import keep_freed_memory
 from nnunetv2_semiseg.methods.losses.segmentation import seg_loss
 from nnunetv2_semiseg.networks.ema import ema_update
 from nnunetv2_semiseg.networks.sam.build import build_foundation
 from nnunetv2_semiseg.networks.sam.config import FoundationConfig
-from nnunetv2_semiseg.trainers.engine.precision import Precision, hold_frozen, training_autocast
+from nnunetv2_semiseg.trainers.engine.precision import hold_frozen, training_autocast
 
 CLASSES = 3
 

@@ -6,7 +6,7 @@ seconds until nothing is found to do, those from the start of the training's com
 the memory of the training and all its processes at the end of every epoch.
 
 Example:
-    python benchmarks/many_unlabeled.py -o /tmp/many --cases 10000 --processes 1 2
+    python -m benchmarks.many_unlabeled -o /tmp/many --cases 10000 --processes 1 2
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ import sys
 import time
 from pathlib import Path
 
-from measuring import print_machine
 from tqdm import tqdm
 
+from benchmarks.measuring import print_machine
 from nnunetv2_semiseg.commands.plugin import plugin_path
 
 DATASET = "Dataset500_Phantom"

@@ -5,7 +5,7 @@ teacher's forward pass. The yardstick does these three one after the other on nn
 nnU-Net's own loss, and the optimizer's step; what the method's step takes beyond it is the overhead.
 
 Example:
-    python benchmarks/overhead_step.py --device cpu
+    python -m benchmarks.overhead_step --device cpu
 """
 
 from __future__ import annotations
@@ -15,18 +15,26 @@ import copy
 
 import torch
 from dynamic_network_architectures.architectures.unet import PlainConvUNet
-from measuring import Step, add_measuring_arguments, measure, print_machine, print_rates, print_table
 from nnunetv2.training.loss.compound_losses import DC_and_CE_loss
 from nnunetv2.training.loss.dice import MemoryEfficientSoftDiceLoss
 from torch import nn
 
+from benchmarks.measuring import (
+    Step,
+    add_measuring_arguments,
+    measure,
+    print_machine,
+    print_rates,
+    print_table,
+)
 from nnunetv2_semiseg.core.batch import SemiSegBatch
+from nnunetv2_semiseg.core.config import Precision
 from nnunetv2_semiseg.core.memory import keep_freed_memory
 from nnunetv2_semiseg.methods.base import Setting, StepContext
 from nnunetv2_semiseg.methods.mean_teacher import MeanTeacher, MeanTeacherConfig
 from nnunetv2_semiseg.methods.parts.schedules import Progress
 from nnunetv2_semiseg.trainers.engine.optimization import backward_and_step
-from nnunetv2_semiseg.trainers.engine.precision import Precision, training_autocast, uses_scaler
+from nnunetv2_semiseg.trainers.engine.precision import training_autocast, uses_scaler
 
 CLASSES = 3
 STAGES = 6

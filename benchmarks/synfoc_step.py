@@ -7,8 +7,8 @@ have the same networks: a U-Net of 31 million parameters and the foundation mode
 random: they change no cost.
 
 Example:
-    python benchmarks/synfoc_step.py --device cpu
-    python benchmarks/synfoc_step.py --device cuda --precision nnunet --steps 20
+    python -m benchmarks.synfoc_step --device cpu
+    python -m benchmarks.synfoc_step --device cuda --precision nnunet --steps 20
 """
 
 from __future__ import annotations
@@ -20,11 +20,18 @@ from typing import Any
 import numpy as np
 import torch
 from dynamic_network_architectures.architectures.unet import PlainConvUNet
-from measuring import Step, add_measuring_arguments, measure, print_machine, print_rates, print_table
-from plain_sam import PlainSam, move_teacher
 from torch import nn
 from torch.nn import functional as F
 
+from benchmarks.measuring import (
+    Step,
+    add_measuring_arguments,
+    measure,
+    print_machine,
+    print_rates,
+    print_table,
+)
+from benchmarks.plain_sam import PlainSam, move_teacher
 from nnunetv2_semiseg.core.batch import SemiSegBatch
 from nnunetv2_semiseg.core.memory import keep_freed_memory
 from nnunetv2_semiseg.methods.base import Setting, StepContext

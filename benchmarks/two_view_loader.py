@@ -7,7 +7,7 @@ A sample of the two-view loader holds a weak and a strong view, one of nnU-Net's
 Example, after `many_unlabeled.py -o /tmp/many`:
     export nnUNet_raw=/tmp/many/nnUNet_raw nnUNet_preprocessed=/tmp/many/nnUNet_preprocessed
     export nnUNet_results=/tmp/many/nnUNet_results nnUNet_n_proc_DA=2
-    python benchmarks/two_view_loader.py -d 500 -c 2d
+    python -m benchmarks.two_view_loader -d 500 -c 2d
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from measuring import print_machine
 from nnunetv2.paths import nnUNet_preprocessed
 from nnunetv2.utilities.default_n_proc_DA import get_allowed_n_proc_DA
 from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 
+from benchmarks.measuring import print_machine
 from nnunetv2_semiseg.commands.datasets import dataset_name, read_json
 from nnunetv2_semiseg.commands.errors import clean_exit
 from nnunetv2_semiseg.data.unlabeled.preprocessing import preprocess_unlabeled

@@ -43,6 +43,7 @@ from nnunetv2_semiseg.commands.conversion import (
     converter_parser,
     run_with_parser,
 )
+from nnunetv2_semiseg.core.errors import UserError, UserFileError
 from nnunetv2_semiseg.data.conversion.h5_images import h5_shape, read_h5_image, read_h5_label
 from nnunetv2_semiseg.data.conversion.release import (
     ConversionOptions,
@@ -119,8 +120,8 @@ class ChallengeLayout:
         """All frames of all patients, or their slices.
 
         Raises:
-            FileNotFoundError: There is no folder of test patients, or a patient has no frames.
-            ValueError: Validation cases are asked for, which this layout doesn't have.
+            UserFileError: There is no folder of test patients, or a patient has no frames.
+            UserError: Validation cases are asked for, which this layout doesn't have.
         """
         if _patient_folders(source):
             folders = _patient_folders(source)
@@ -130,7 +131,7 @@ class ChallengeLayout:
             ]
         else:
             if not _patient_folders(source / "testing"):
-                raise FileNotFoundError(
+                raise UserFileError(
                     f"{source / 'testing'}: no patients; add them, or give {source / 'training'} as the "
                     "input folder to test on the last 20 % of its patients"
                 )
@@ -156,7 +157,7 @@ class ChallengeLayout:
                 masks = (mask,) if mask.is_file() else ()
                 cases.append(SourceCase(DOMAIN, stem, split, path, masks, group=folder.name))
         if not cases:
-            raise FileNotFoundError(f"{folder}: no frames; expected {self.expected}")
+            raise UserFileError(f"{folder}: no frames; expected {self.expected}")
         if self.form == "slices":
             return [
                 part for case in cases for part in slice_cases(case, read_header(case.image).GetSize()[2])
@@ -185,9 +186,9 @@ class H5Layout:
         """All frames of all listed patients, or their slices.
 
         Raises:
-            FileNotFoundError: test.list or a listed file is missing, or there are only slices of a frame
+            UserFileError: test.list or a listed file is missing, or there are only slices of a frame
                 whose volume is needed.
-            ValueError: A list is not as it should be, or validation cases are asked for and there are none.
+            UserError: A list is not as it should be, or validation cases are asked for and there are none.
         """
         volumes, slices = _volumes(source), _slices(source)
         frames = sorted({*volumes, *slices})
@@ -204,14 +205,14 @@ class H5Layout:
         """Write a volume or a slice.
 
         Raises:
-            ValueError: A size is given, a file cannot be read, is of another dimension than its name says, or
+            UserError: A size is given, a file cannot be read, is of another dimension than its name says, or
                 has an unknown label.
         """
         refuse_size(size)
         picture = read_h5_image(case.image)
         dimension = 2 if self.form == "slices" and case.index is None else 3
         if picture.GetDimension() != dimension:
-            raise ValueError(
+            raise UserError(
                 f"{case.image}: {picture.GetDimension()} dimensions instead of {dimension}; "
                 "volumes and slices are told apart by their names"
             )
@@ -228,7 +229,7 @@ class H5Layout:
         if self.form == "slices" and slices:
             return [case(slice_name(frame, index), path) for index, path in sorted(slices.items())]
         if volume is None:
-            raise FileNotFoundError(f"{frame} has slices but no volume; add {frame}.h5 or use --form slices")
+            raise UserFileError(f"{frame} has slices but no volume; add {frame}.h5 or use --form slices")
         if self.form == "slices":
             return slice_cases(case(frame, volume), h5_shape(volume)[0])
         return [case(frame, volume)]
@@ -262,7 +263,7 @@ def _roles(source: Path, frames: list[str]) -> dict[str, Role]:
         return unlisted_roles(frames)
     if not lists["test"]:
         found = next(filter(None, lists.values()))[0].name
-        raise FileNotFoundError(
+        raise UserFileError(
             f"{source} has {found} but no test.list; add it, or move all lists away to test on the last 20 % "
             "of the patients"
         )

@@ -48,6 +48,7 @@ from nnunetv2_semiseg.commands.conversion import (
     converter_parser,
     run_with_parser,
 )
+from nnunetv2_semiseg.core.errors import UserError, UserFileError
 from nnunetv2_semiseg.data.conversion.dicom import read_series
 from nnunetv2_semiseg.data.conversion.label_orientation import FLIPS, label_on_image
 from nnunetv2_semiseg.data.conversion.release import Release, SourceCase, convert_release
@@ -102,14 +103,14 @@ class PancreasLayout:
         """All cases by number.
 
         Raises:
-            FileNotFoundError: A label has no image, or the list of test cases does not exist.
-            ValueError: A case has two images or labels, or the list names an unknown case.
+            UserFileError: A label has no image, or the list of test cases does not exist.
+            UserError: A case has two images or labels, or the list names an unknown case.
         """
         images = _images(source)
         labels = _by_number(path for path in source.rglob("label*") if path.name.endswith(ENDINGS))
         for number, label in labels.items():
             if number not in images:
-                raise FileNotFoundError(
+                raise UserFileError(
                     f"{label}: there is no image PANCREAS_{number}; add it or remove the label"
                 )
         held_out = held_out_cases(images, self.test_list, number_of)
@@ -128,8 +129,8 @@ class PancreasLayout:
         """Write an image and, in the order of its voxels, the label.
 
         Raises:
-            NotImplementedError: The image does not have three dimensions.
-            ValueError: A size is given, a file cannot be read, the label has an unknown value or does not
+            UnsupportedError: The image does not have three dimensions.
+            UserError: A size is given, a file cannot be read, the label has an unknown value or does not
                 fit.
         """
         refuse_size(size)
@@ -170,7 +171,7 @@ def _by_number(paths: Iterable[Path]) -> dict[str, Path]:
     for path in sorted(paths):
         number = number_of(path.name)
         if number in numbered:
-            raise ValueError(f"{path} and {numbered[number]} have the same number; keep one of them")
+            raise UserError(f"{path} and {numbered[number]} have the same number; keep one of them")
         numbered[number] = path
     return dict(sorted(numbered.items()))
 

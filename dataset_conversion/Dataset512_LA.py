@@ -80,8 +80,8 @@ class AtriumLayout:
         """All cases by name.
 
         Raises:
-            FileNotFoundError: The list of test cases does not exist.
-            ValueError: The list names an unknown case.
+            UserFileError: The list of test cases does not exist.
+            UserError: The list names an unknown case.
         """
         images = {path.parent.name: path for path in sorted(source.glob(f"*/{self.image}"))}
         held_out = held_out_cases(images, self.test_list, case_of)
@@ -100,8 +100,8 @@ class AtriumLayout:
         """Write image and label as volumes.
 
         Raises:
-            NotImplementedError: The image does not have three dimensions.
-            ValueError: A size is given, a file cannot be read, or the label has an unknown value or another
+            UnsupportedError: The image does not have three dimensions.
+            UserError: A size is given, a file cannot be read, or the label has an unknown value or another
                 grid than the image.
         """
         refuse_size(size)

@@ -42,6 +42,7 @@ from nnunetv2_semiseg.commands.conversion import (
     converter_parser,
     run_with_parser,
 )
+from nnunetv2_semiseg.core.errors import UserError
 from nnunetv2_semiseg.data.conversion.image_files import (
     Mode,
     check_mask_size,
@@ -83,10 +84,10 @@ class FolderOptions(SourceOptions):
         """Refuse what can never be converted."""
         super().__post_init__()
         if not 0 <= self.threshold <= 254:
-            raise ValueError(f"threshold {self.threshold} is not between 0 and 254")
+            raise UserError(f"threshold {self.threshold} is not between 0 and 254")
         names = ["background", *self.classes]
         if len(names) < 2 or len(set(names)) < len(names):
-            raise ValueError(
+            raise UserError(
                 f"classes {', '.join(self.classes)} must be different names, none of them 'background'"
             )
 
@@ -109,7 +110,7 @@ class PictureWriter:
         """Write image and label.
 
         Raises:
-            ValueError: A file cannot be read or used, or the mask has another size than its image.
+            UserError: A file cannot be read or used, or the mask has another size than its image.
         """
         picture = read_image(case.image, self.mode)
         if label is not None:
@@ -134,8 +135,8 @@ def convert(options: FolderOptions, raw_folder: Path) -> Path:
         The new dataset's folder.
 
     Raises:
-        FileNotFoundError: A folder is missing or empty.
-        ValueError: A file is not as it should be, or the dataset cannot be written.
+        UserFileError: A folder is missing or empty.
+        UserError: A file is not as it should be, or the dataset cannot be written.
     """
     cases = scan_image_folders(options.source, options.mask_suffix, options.validation)
     writer = PictureWriter(_common_mode(cases), tuple(options.classes), options.threshold)

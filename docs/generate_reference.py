@@ -91,7 +91,7 @@ MANY_CASES = 1000
 """Labeled cases, enough for every method's usual batch."""
 
 
-for folder in (ROOT / "docs", ROOT / "tests", ROOT / "tests" / "conformance"):
+for folder in (ROOT / "docs", ROOT / "tests" / "helpers"):
     if str(folder) not in sys.path:
         sys.path.append(str(folder))
 

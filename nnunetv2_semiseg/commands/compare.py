@@ -32,6 +32,8 @@ from nnunetv2_semiseg.comparing.flow import Prepared, prepare, run, script
 from nnunetv2_semiseg.comparing.reporting import measure
 from nnunetv2_semiseg.comparing.settings import common_settings
 from nnunetv2_semiseg.comparing.unlabeled import note_unlabeled
+from nnunetv2_semiseg.core.errors import UserError
+from nnunetv2_semiseg.core.plans_file import check_name
 from nnunetv2_semiseg.data.raw.folders import find_raw_dataset
 from nnunetv2_semiseg.data.raw.reading import read_dataset_json
 from nnunetv2_semiseg.evaluation.measuring.domains import unused_domains
@@ -39,7 +41,7 @@ from nnunetv2_semiseg.evaluation.measuring.measures import MEASURES
 from nnunetv2_semiseg.evaluation.writing.folder import PAGE, check_output, write_report
 from nnunetv2_semiseg.evaluation.writing.markdown import counts_table, means_table, trainings_table
 from nnunetv2_semiseg.evaluation.writing.page.page import report_page
-from nnunetv2_semiseg.own_configurations import check_name, parse_settings, with_absolute_checkpoints
+from nnunetv2_semiseg.methods.settings import parse_settings, with_absolute_checkpoints
 
 INTERRUPTED = 130
 """Exit code of a command that a user stopped, as shells have it."""
@@ -116,7 +118,7 @@ def _report(prepared: Prepared, output: Path, arguments: argparse.Namespace) -> 
 
 def _folder(variable: str, value: str | None) -> Path:
     if not value:
-        raise ValueError(f"{variable} is not set; let it name nnU-Net's folder")
+        raise UserError(f"{variable} is not set; let it name nnU-Net's folder")
     return Path(value)
 
 

@@ -10,13 +10,12 @@ from nnunetv2.paths import nnUNet_preprocessed
 
 from nnunetv2_semiseg.commands.datasets import dataset_name, read_json
 from nnunetv2_semiseg.commands.errors import clean_exit
-from nnunetv2_semiseg.methods.settings import key_lines
-from nnunetv2_semiseg.own_configurations import (
+from nnunetv2_semiseg.core.plans_file import only_writer, write_plans
+from nnunetv2_semiseg.methods.settings import (
     configured_plans,
-    only_writer,
+    key_lines,
     parse_settings,
     with_absolute_checkpoints,
-    write_plans,
 )
 
 

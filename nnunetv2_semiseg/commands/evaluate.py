@@ -15,6 +15,7 @@ from nnunetv2_semiseg.commands.arguments import (
     natural,
 )
 from nnunetv2_semiseg.commands.errors import clean_exit
+from nnunetv2_semiseg.core.errors import UserError, UserFileError
 from nnunetv2_semiseg.data.raw.folders import find_raw_dataset
 from nnunetv2_semiseg.data.raw.reading import read_dataset_json
 from nnunetv2_semiseg.evaluation.evaluate import evaluate, name_models
@@ -65,16 +66,14 @@ def main() -> None:
 def _test_labels(dataset: Path) -> Path:
     folder = dataset / "labelsTs"
     if not folder.is_dir():
-        raise FileNotFoundError(f"{folder} does not exist: name the folder with the true labels by -r")
+        raise UserFileError(f"{folder} does not exist: name the folder with the true labels by -r")
     return folder
 
 
 def _images(dataset: Path, named: Path | None) -> Path:
     """The folder of the images; the usual one may be missing, which the page then says."""
     if named is not None and not named.is_dir():
-        raise FileNotFoundError(
-            f"{named} is not a folder: name the folder with the images of the cases by -i"
-        )
+        raise UserFileError(f"{named} is not a folder: name the folder with the images of the cases by -i")
     return named or dataset / "imagesTs"
 
 
@@ -83,7 +82,7 @@ def _trainings(models: Sequence[str], folders: Sequence[str] | None) -> dict[str
     if folders is None:
         return {}
     if len(folders) != len(models):
-        raise ValueError(
+        raise UserError(
             f"{len(models)} prediction folders have {len(folders)} model folders: name one for each by "
             f"--models, or {NO_MODEL} where there is none"
         )

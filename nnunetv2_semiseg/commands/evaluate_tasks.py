@@ -7,6 +7,7 @@ from pathlib import Path
 
 from nnunetv2_semiseg.commands.arguments import add_dataset_argument, add_folder_argument
 from nnunetv2_semiseg.commands.errors import clean_exit
+from nnunetv2_semiseg.core.errors import UserError
 from nnunetv2_semiseg.data.merging.tasks import read_tasks
 from nnunetv2_semiseg.data.raw.folders import find_raw_dataset
 from nnunetv2_semiseg.data.raw.reading import read_dataset_json
@@ -22,7 +23,7 @@ def main() -> None:
     table = read_tasks(dataset_json, dataset / "dataset.json")
     output: Path = arguments.output or arguments.predictions / "summary.json"
     if arguments.output and (output.suffix != ".json" or not output.parent.is_dir()):
-        raise ValueError(f"-o {output}: name a file that ends with .json, in a folder that exists")
+        raise UserError(f"-o {output}: name a file that ends with .json, in a folder that exists")
     summary = evaluate_by_task(arguments.predictions, arguments.reference, table, dataset_json)
     write_summary(summary, output)
     print("\n".join(dice_lines(summary, table)))

@@ -10,6 +10,7 @@ from nnunetv2.utilities.dataset_name_id_conversion import convert_dataset_name_t
 
 from nnunetv2_semiseg.commands.arguments import add_new_id_argument, add_overwrite_argument
 from nnunetv2_semiseg.commands.errors import clean_exit
+from nnunetv2_semiseg.core.errors import UserError
 from nnunetv2_semiseg.data.merging.merge import MergedDataset, merge_tasks
 from nnunetv2_semiseg.data.raw.folders import find_raw_dataset
 
@@ -38,7 +39,7 @@ def parse_structures(choices: Sequence[str], folders: Sequence[Path]) -> dict[st
         folders: The datasets that there are.
 
     Raises:
-        ValueError: A choice is not of this form, or names none of the datasets.
+        UserError: A choice is not of this form, or names none of the datasets.
     """
     known = {folder.name: folder.name for folder in folders}
     known |= {str(convert_dataset_name_to_id(folder.name)): folder.name for folder in folders}
@@ -47,7 +48,7 @@ def parse_structures(choices: Sequence[str], folders: Sequence[Path]) -> dict[st
         dataset, colon, structure = choice.partition(":")
         name = known.get(str(int(dataset)) if dataset.isdecimal() else dataset)
         if not colon or name is None:
-            raise ValueError(
+            raise UserError(
                 f"--structures {choice}: write DATASET:STRUCTURE with one of the datasets "
                 f"{', '.join(folder.name for folder in folders)}"
             )

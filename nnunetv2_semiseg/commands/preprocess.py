@@ -12,6 +12,7 @@ from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 from nnunetv2_semiseg.commands.arguments import add_dataset_argument, add_processes_argument
 from nnunetv2_semiseg.commands.datasets import dataset_name, read_json
 from nnunetv2_semiseg.commands.errors import clean_exit
+from nnunetv2_semiseg.core.errors import UserError
 from nnunetv2_semiseg.data.unlabeled.preprocessing import preprocess_unlabeled
 
 DEFAULT_CONFIGURATIONS = ("2d", "3d_fullres")
@@ -61,7 +62,7 @@ def _configurations(wanted: list[str] | None, plans_manager: Any) -> list[str]:
     available = plans_manager.available_configurations
     unknown = [name for name in wanted or () if name not in available]
     if unknown:
-        raise ValueError(f"configuration {unknown[0]} is not in the plans; they have: {', '.join(available)}")
+        raise UserError(f"configuration {unknown[0]} is not in the plans; they have: {', '.join(available)}")
     return wanted or [name for name in DEFAULT_CONFIGURATIONS if name in available]
 
 

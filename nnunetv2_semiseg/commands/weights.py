@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from nnunetv2_semiseg.commands.errors import clean_exit
+from nnunetv2_semiseg.core.errors import UserError, UserFileError
 from nnunetv2_semiseg.networks.sam.weights.fetch import fetch, recognized
 from nnunetv2_semiseg.networks.sam.weights.registry import (
     DEFAULT_WEIGHTS,
@@ -56,10 +57,10 @@ def download(name: str) -> None:
         name: A key of `PUBLISHED_WEIGHTS`.
 
     Raises:
-        ValueError: There is no such name, or the download failed; the message says what to do.
+        UserError: There is no such name, or the download failed; the message says what to do.
     """
     if name not in PUBLISHED_WEIGHTS:
-        raise ValueError(
+        raise UserError(
             f"no published weights are called '{name}': take one of {', '.join(PUBLISHED_WEIGHTS)}"
         )
     weights = PUBLISHED_WEIGHTS[name]
@@ -81,19 +82,19 @@ def check(file: Path) -> None:
         file: Any file.
 
     Raises:
-        FileNotFoundError: There is no such file.
-        ValueError: It may not be read, or it is not what a foundation can be made of; the message has the
+        UserFileError: There is no such file.
+        UserError: It may not be read, or it is not what a foundation can be made of; the message has the
             reason.
     """
     if not file.is_file():
-        raise FileNotFoundError(f"{file}: no such file; name a file of SAM or MedSAM weights")
+        raise UserFileError(f"{file}: no such file; name a file of SAM or MedSAM weights")
     try:
         weights = recognized(file)
         if weights is None:
             _check_unknown(file)
             return
     except PermissionError:
-        raise ValueError(f"{file} may not be read: ask for the right to, or name a copy") from None
+        raise UserError(f"{file} may not be read: ask for the right to, or name a copy") from None
     _print_known(file, weights)
 
 

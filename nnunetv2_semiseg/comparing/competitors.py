@@ -11,6 +11,7 @@ from typing import Any
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 from nnunetv2.utilities.find_objects import recursive_find_trainer_class_by_name
 
+from nnunetv2_semiseg.core.errors import UnsupportedError, UserError
 from nnunetv2_semiseg.methods.registry import discovered_trainers
 from nnunetv2_semiseg.trainers.exported import exported_trainers, nnUNetTrainerExported
 from nnunetv2_semiseg.trainers.semiseg import nnUNetTrainerSemiSeg
@@ -56,14 +57,14 @@ def find_competitors(names: Sequence[str]) -> tuple[Competitor, ...]:
         names: Class names; nnUNetTrainer stands for `SUPERVISED`.
 
     Raises:
-        NotImplementedError: A class is that of an exported network, which no training of its own makes.
-        ValueError: There is no such trainer, or two names are of the same one.
+        UnsupportedError: A class is that of an exported network, which no training of its own makes.
+        UserError: There is no such trainer, or two names are of the same one.
     """
     named: dict[type[nnUNetTrainer], str] = {}
     for name in names:
         kind = _trainer_class(SUPERVISED if name == PLAIN else name)
         if kind in named:
-            raise ValueError(f"{name} and {named[kind]} are the same training: name it once")
+            raise UserError(f"{name} and {named[kind]} are the same training: name it once")
         named[kind] = name
     return tuple(map(_competitor, named))
 
@@ -92,7 +93,7 @@ def _trainer_class(name: str) -> type[nnUNetTrainer]:
         return _foreign_trainer(name)
     kind = ours[name]
     if issubclass(kind, nnUNetTrainerExported):
-        raise NotImplementedError(
+        raise UnsupportedError(
             f"{name} is not trained on its own: name {kind.trained_with}, whose networks are all compared"
         )
     return kind
@@ -105,7 +106,7 @@ def _foreign_trainer(name: str) -> type[nnUNetTrainer]:
             found: type[nnUNetTrainer] = recursive_find_trainer_class_by_name(name)
     except RuntimeError:
         known = [PLAIN, *(key for key, kind in discovered_trainers().items() if _trains(kind))]
-        raise ValueError(
+        raise UserError(
             f"there is no trainer {name}: take one of {', '.join(known)}, or one of your own in a folder of "
             "nnUNet_extTrainer"
         ) from None

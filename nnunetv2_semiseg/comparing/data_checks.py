@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from nnunetv2_semiseg.comparing.facts import ALL
+from nnunetv2_semiseg.core.errors import UnsupportedError, UserError, UserFileError
 from nnunetv2_semiseg.core.files import read_json
 from nnunetv2_semiseg.data.merging.tasks import is_merged
 from nnunetv2_semiseg.data.raw.reading import image_names, images_by_case
@@ -28,31 +29,31 @@ def held_out_images(raw: Path, dataset_json: Mapping[str, Any]) -> dict[str, tup
         dataset_json: Content of its dataset.json.
 
     Raises:
-        FileNotFoundError: There are no test images, or no labels of them.
-        NotImplementedError: The dataset is a merged one.
-        ValueError: Images and labels are not of the same cases, one has no domain where others have, or is
+        UserFileError: There are no test images, or no labels of them.
+        UnsupportedError: The dataset is a merged one.
+        UserError: Images and labels are not of the same cases, one has no domain where others have, or is
             a training case as well.
     """
     if is_merged(dataset_json):
-        raise NotImplementedError(
+        raise UnsupportedError(
             f"{raw.name} is a merged dataset, whose cases are not annotated for all classes: train it by "
             "nnUNetv2_train and measure by nnUNetv2_semiseg_evaluate_tasks"
         )
     ending = dataset_json["file_ending"]
     images = images_by_case(raw / "imagesTs", ending)
     if not images:
-        raise FileNotFoundError(
+        raise UserFileError(
             f"{raw / 'imagesTs'} has no test images (CASE_0000{ending}): a comparison needs cases that no "
             "training has seen"
         )
     if not (raw / "labelsTs").is_dir():
-        raise FileNotFoundError(
+        raise UserFileError(
             f"{raw / 'labelsTs'} does not exist: put the true label maps of imagesTs there, CASE{ending}"
         )
     labels = label_files(raw / "labelsTs", ending)
     for case in sorted(images.keys() ^ labels.keys()):
         has, lacks = ("imagesTs", "labelsTs") if case in images else ("labelsTs", "imagesTs")
-        raise ValueError(
+        raise UserError(
             f"test case '{case}' is in {raw / has} and not in {raw / lacks}: add it there, or remove it"
         )
     _refuse_seen_cases(raw, ending, images)
@@ -64,7 +65,7 @@ def _refuse_seen_cases(raw: Path, ending: str, images: Mapping[str, Any]) -> Non
     """Refuse test cases that a training would see, as far as their names tell."""
     for folder in ("imagesTr", FOLDER):
         for case in sorted(image_names(raw / folder, ending) & images.keys()):
-            raise ValueError(
+            raise UserError(
                 f"test case '{case}' is in {raw / 'imagesTs'} and in {raw / folder}: remove it from one of "
                 "them, or rename it if it is another image"
             )
@@ -79,10 +80,10 @@ def check_folds(preprocessed: Path, folds: Sequence[str], num_cases: int) -> Non
         num_cases: Labeled cases of the dataset.
 
     Raises:
-        ValueError: A fold does not exist, is named twice, or is mixed with ``all``.
+        UserError: A fold does not exist, is named twice, or is mixed with ``all``.
     """
     if len(set(folds)) < len(folds) or (ALL in folds and len(folds) > 1):
-        raise ValueError(f"-f {' '.join(folds)}: give {ALL}, or numbers of folds, each once")
+        raise UserError(f"-f {' '.join(folds)}: give {ALL}, or numbers of folds, each once")
     if ALL in folds:
         return
     file = preprocessed / "splits_final.json"
@@ -92,12 +93,12 @@ def check_folds(preprocessed: Path, folds: Sequence[str], num_cases: int) -> Non
         where = f"{file} has {known}"
     for fold in folds:
         if not fold.isdecimal() or int(fold) >= known:
-            raise ValueError(
+            raise UserError(
                 f"fold {fold} does not exist: {where}, 0 to {known - 1}; or train on all labeled cases by "
                 f"-f {ALL}"
             )
     if not file.is_file() and num_cases < NNUNETS_FOLDS:
-        raise ValueError(
+        raise UserError(
             f"{num_cases} labeled cases cannot be split into nnU-Net's {known} folds: give -f {ALL}, or "
             f"write {file}"
         )

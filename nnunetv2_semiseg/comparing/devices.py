@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 import torch
 
+from nnunetv2_semiseg.core.errors import UserError
+
 VISIBLE = "CUDA_VISIBLE_DEVICES"
 
 
@@ -44,20 +46,20 @@ def parse_devices(names: Sequence[str]) -> tuple[Device, ...]:
     """Devices by names such as ``cuda:0`` and ``cpu``.
 
     Raises:
-        ValueError: A name is none of a device, one is named twice, or they are of several kinds.
+        UserError: A name is none of a device, one is named twice, or they are of several kinds.
     """
     devices = []
     for name in names:
         match = re.fullmatch(r"(cpu|mps|cuda)|cuda:(\d+)", name)
         if not match:
-            raise ValueError(f"--devices {name}: give cuda, cuda:0 and so on, cpu or mps")
+            raise UserError(f"--devices {name}: give cuda, cuda:0 and so on, cpu or mps")
         devices.append(Device(match[1]) if match[1] else Device("cuda", int(match[2])))
     if len({(device.kind, device.index or 0) for device in devices}) < len(devices):
-        raise ValueError(
+        raise UserError(
             f"--devices {' '.join(names)}: name each device once, as one training at a time runs on it"
         )
     if len({device.kind for device in devices}) > 1:
-        raise ValueError(
+        raise UserError(
             f"--devices {' '.join(names)}: give devices of one kind, or hours and memory cannot be compared"
         )
     return tuple(devices)
@@ -67,15 +69,15 @@ def check_present(devices: Sequence[Device]) -> None:
     """Refuse GPUs that are not there.
 
     Raises:
-        ValueError: One is not.
+        UserError: One is not.
     """
     for device in devices:
         if device.kind == "mps" and not torch.backends.mps.is_available():
-            raise ValueError("there is no mps device here: give other --devices, such as cpu")
+            raise UserError("there is no mps device here: give other --devices, such as cpu")
         count = torch.cuda.device_count() if device.kind == "cuda" else 1
         if (device.index or 0) >= count:
             hint = f"; {VISIBLE} is {os.environ[VISIBLE]}" if VISIBLE in os.environ else ""
-            raise ValueError(
+            raise UserError(
                 f"there is no device {device} here ({count} GPUs are visible{hint}): give other --devices, "
                 "such as cpu"
             )

@@ -19,6 +19,7 @@ import torch
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 
 from nnunetv2_semiseg.comparing.competitors import Competitor
+from nnunetv2_semiseg.core.errors import UserError
 from nnunetv2_semiseg.trainers.semiseg import nnUNetTrainerSemiSeg
 
 ALL = "all"
@@ -70,9 +71,9 @@ def facts_of(
         device: Kind of device of the trainings; here all is on the CPU.
 
     Raises:
-        FileNotFoundError: The trainer needs a file that does not exist.
-        NotImplementedError: It cannot train this dataset in this configuration.
-        ValueError: A setting or a file of weights is wrong.
+        UserFileError: The trainer needs a file that does not exist.
+        UnsupportedError: It cannot train this dataset in this configuration.
+        UserError: A setting or a file of weights is wrong.
     """
     own = {**copy.deepcopy(dict(plans)), "continue_training": False}
     with _nothing_is_written(), contextlib.redirect_stdout(io.StringIO()):
@@ -85,7 +86,7 @@ def facts_of(
             made.initialize()
             if isinstance(made, nnUNetTrainerSemiSeg):
                 made.build_method()
-        except (ValueError, FileNotFoundError, NotImplementedError) as error:
+        except UserError as error:
             raise type(error)(f"{competitor.trainer.__name__}: {error}") from None
         return Facts(
             iterations=made.num_epochs * made.num_iterations_per_epoch,
@@ -102,14 +103,14 @@ def check_equal(found: Mapping[str, Facts]) -> Facts:
         found: Of each trainer by its name; at least one.
 
     Raises:
-        ValueError: Two trainers differ.
+        UserError: Two trainers differ.
     """
     (first, facts), *others = found.items()
     for name, other in others:
         for attribute, meaning in MEANINGS.items():
             mine, its = getattr(facts, attribute), getattr(other, attribute)
             if mine != its:
-                raise ValueError(
+                raise UserError(
                     f"{first} and {name} would not be compared fairly: {_spoken(mine)} and {_spoken(its)} "
                     f"{meaning}; {name} or {first} does not follow the configuration: leave it out"
                 )

@@ -31,10 +31,11 @@ from nnunetv2_semiseg.comparing.unlabeled import (
     unlabeled_files,
 )
 from nnunetv2_semiseg.comparing.workers import run_jobs
+from nnunetv2_semiseg.core.errors import UserError
 from nnunetv2_semiseg.core.files import read_json
 from nnunetv2_semiseg.core.launcher import say
+from nnunetv2_semiseg.core.plans_file import only_writer, write_plans
 from nnunetv2_semiseg.data.loading.labeled_check import check_labeled_matches_plans
-from nnunetv2_semiseg.own_configurations import only_writer, write_plans
 
 SCRIPT = """\
 # The same for all trainings: {conditions}.
@@ -113,9 +114,9 @@ def prepare(
         device: Kind of device of the trainings.
 
     Raises:
-        FileNotFoundError: Preprocessed or unlabeled images, or foundation weights are missing.
-        NotImplementedError: A trainer cannot train this dataset in this configuration.
-        ValueError: A setting is wrong, the trainers' conditions differ, or trainings that are there began
+        UserFileError: Preprocessed or unlabeled images, or foundation weights are missing.
+        UnsupportedError: A trainer cannot train this dataset in this configuration.
+        UserError: A setting is wrong, the trainers' conditions differ, or trainings that are there began
             under other ones.
     """
     changed = with_configurations(plans, comparison)
@@ -141,7 +142,7 @@ def run(prepared: Prepared, devices: Sequence[Device], variables: Mapping[str, s
         variables: Environment variables of all commands, beyond those of this process.
 
     Raises:
-        ValueError: Commands failed, a device is not there, or another command works in the same folder.
+        UserError: Commands failed, a device is not there, or another command works in the same folder.
     """
     comparison = prepared.comparison
     logs = comparison.folder / "logs"
@@ -203,7 +204,7 @@ def _run_all(
     failures = run_jobs(jobs, devices, logs, variables, title)
     if failures:
         others = f", the other {len(jobs) - len(failures)} are finished" if len(jobs) > len(failures) else ""
-        raise ValueError(
+        raise UserError(
             f"{len(failures)} of {len(jobs)} commands failed ({title}){others}. "
             f"{'; '.join(map(str, failures))}. Mend the cause and give the same command again, which goes on "
             "from here"
@@ -221,7 +222,7 @@ def _alone(folder: Path) -> Iterator[None]:
     try:
         lock.acquire(blocking=False)
     except Timeout:
-        raise ValueError(
+        raise UserError(
             f"another command works on the comparison in {folder}: wait for it, or choose another --name"
         ) from None
     try:

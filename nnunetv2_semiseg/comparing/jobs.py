@@ -12,7 +12,7 @@ from typing import Any
 from nnunetv2_semiseg.comparing.comparison import Comparison
 from nnunetv2_semiseg.comparing.competitors import Competitor
 from nnunetv2_semiseg.comparing.stored import is_predicted, is_trained
-from nnunetv2_semiseg.own_configurations import setting_words
+from nnunetv2_semiseg.methods.settings import setting_words
 
 PROBABILITIES = (".npz", ".pkl")
 """What an ensemble needs beside a label map."""

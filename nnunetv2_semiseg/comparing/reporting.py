@@ -27,7 +27,7 @@ def measure(
         num_processes: Background processes; None: nnU-Net's default.
 
     Raises:
-        ValueError: A label map cannot be read or compared, or a checkpoint has no history.
+        UserError: A label map cannot be read or compared, or a checkpoint has no history.
     """
     report = evaluate(
         comparison.dataset,

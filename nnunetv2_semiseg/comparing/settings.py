@@ -10,8 +10,8 @@ from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 from nnunetv2_semiseg.comparing.comparison import Comparison
 from nnunetv2_semiseg.comparing.competitors import Competitor
 from nnunetv2_semiseg.core.config import SECTION, TrainingConfig, merge_nested, merged_section, parse_config
-from nnunetv2_semiseg.methods.settings import training_values
-from nnunetv2_semiseg.own_configurations import configured_plans, setting_words
+from nnunetv2_semiseg.core.errors import UserError
+from nnunetv2_semiseg.methods.settings import configured_plans, setting_words, training_values
 
 RESUMED_SHARE = 20
 """A training that is killed loses at most this part of its epochs, where nothing else is configured."""
@@ -37,14 +37,14 @@ def common_settings(
         chosen: Nested hyper-parameters.
 
     Raises:
-        ValueError: The configuration does not exist, the seed or the length is said twice, the length is no
+        UserError: The configuration does not exist, the seed or the length is said twice, the length is no
             multiple of an epoch, or the trainers' own lengths differ.
     """
     section = merge_nested(merged_section(plans, parent), chosen)
     if "seed" in chosen:
-        raise ValueError("seed cannot be a setting of a comparison: --seeds says how many there are")
+        raise UserError("seed cannot be a setting of a comparison: --seeds says how many there are")
     if iterations is not None and "epochs" in chosen:
-        raise ValueError("--iterations and epochs both say how long the trainings are: give one of them")
+        raise UserError("--iterations and epochs both say how long the trainings are: give one of them")
     training = parse_config(TrainingConfig, training_values(section), f"configuration '{parent}'")
     per_epoch = training.iterations_per_epoch
     if iterations is not None:
@@ -70,7 +70,7 @@ def _epochs(iterations: int, per_epoch: int) -> int:
     if iterations % per_epoch:
         below = iterations // per_epoch * per_epoch
         nearest = " or ".join(str(number) for number in (below, below + per_epoch) if number)
-        raise ValueError(
+        raise UserError(
             f"--iterations {iterations} is no multiple of the {per_epoch} iterations of an epoch: take "
             f"{nearest}, or another number of them by --settings iterations_per_epoch=NUMBER"
         )
@@ -83,7 +83,7 @@ def _own_epochs(competitors: Sequence[Competitor], per_epoch: int) -> int:
     own = {one.name: one.method.default_epochs if one.method else usual for one in competitors}
     if len(set(own.values())) > 1:
         lengths = ", ".join(f"{name} {epochs * per_epoch}" for name, epochs in own.items())
-        raise ValueError(
+        raise UserError(
             f"the trainers' own numbers of iterations differ ({lengths}): give one for all by --iterations"
         )
     return next(iter(own.values()))
@@ -93,7 +93,7 @@ def with_configurations(plans: dict[str, Any], comparison: Comparison) -> dict[s
     """Plans with the configuration of each seed.
 
     Raises:
-        ValueError: A configuration of that name exists and is another one, or a setting is wrong.
+        UserError: A configuration of that name exists and is another one, or a setting is wrong.
     """
     for seed, name in comparison.configurations.items():
         others = {key: value for key, value in plans["configurations"].items() if key != name}
@@ -101,7 +101,7 @@ def with_configurations(plans: dict[str, Any], comparison: Comparison) -> dict[s
         made = configured_plans({**plans, "configurations": others}, comparison.parent, name, settings)
         existing, wanted = plans["configurations"].get(name), made["configurations"][name]
         if existing not in (None, wanted):
-            raise ValueError(
+            raise UserError(
                 f"configuration '{name}' exists and is another one ({_difference(existing, wanted)}): choose "
                 "another --name, or remove it from the plans"
             )

@@ -13,9 +13,9 @@ from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 from nnunetv2_semiseg.comparing.comparison import Comparison
 from nnunetv2_semiseg.comparing.competitors import Competitor
 from nnunetv2_semiseg.core.config import SECTION, TrainingConfig, config_values, merged_section, parse_config
+from nnunetv2_semiseg.core.errors import UserError
 from nnunetv2_semiseg.core.files import read_json
-from nnunetv2_semiseg.methods.settings import resolve_config, training_values
-from nnunetv2_semiseg.own_configurations import setting_words
+from nnunetv2_semiseg.methods.settings import resolve_config, setting_words, training_values
 
 OF_THE_DATASET = ("channel_names", "labels", "numTraining", "file_ending")
 """Keys of dataset.json that a training depends on."""
@@ -46,7 +46,7 @@ def check_models(
         preprocessed: Its folder.
 
     Raises:
-        ValueError: A model folder has other plans or other data.
+        UserError: A model folder has other plans or other data.
     """
     for competitor, seed in comparison.trainings:
         configuration = comparison.configurations[seed]
@@ -60,23 +60,23 @@ def check_models(
         if changed:
             key = changed[0]
             values = (textwrap.shorten(str(content.get(key)), LONGEST_VALUE) for content in (then, now))
-            raise ValueError(f"{folder} was trained with another {key} ({', now '.join(values)}): {ANEW}")
+            raise UserError(f"{folder} was trained with another {key} ({', now '.join(values)}): {ANEW}")
         if not _same_images(folder, preprocessed):
-            raise ValueError(f"{folder} was trained on other labeled images: {ANEW}")
+            raise UserError(f"{folder} was trained on other labeled images: {ANEW}")
 
 
 def is_trained(comparison: Comparison, competitor: Competitor, seed: int, fold: str) -> bool:
     """Whether a training is finished and all of its networks are there.
 
     Raises:
-        ValueError: A checkpoint is damaged.
+        UserError: A checkpoint is damaged.
     """
     folders = [
         comparison.model_folder(trainer, seed) / f"fold_{fold}" for trainer in competitor.models.values()
     ]
     for file in (file for folder in folders for file in sorted(folder.glob("checkpoint_*.pth"))):
         if not zipfile.is_zipfile(file):
-            raise ValueError(
+            raise UserError(
                 f"{file} is damaged, as after a kill or on a full disk: delete it, and the training goes on "
                 "from another checkpoint of that folder or, without one, starts anew"
             )

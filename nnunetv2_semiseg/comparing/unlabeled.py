@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from nnunetv2_semiseg.comparing.comparison import Comparison
+from nnunetv2_semiseg.core.errors import UserError
 from nnunetv2_semiseg.core.files import read_json, write_json
 from nnunetv2_semiseg.data.unlabeled.finding import FOLDER, find_unlabeled_cases, naming
 
@@ -24,8 +25,8 @@ def unlabeled_files(comparison: Comparison, dataset_json: Mapping[str, Any]) -> 
         dataset_json: Content of the preprocessed dataset's dataset.json.
 
     Raises:
-        FileNotFoundError: There are none.
-        ValueError: Their names do not fit the dataset.
+        UserFileError: There are none.
+        UserError: Their names do not fit the dataset.
     """
     if all(one.method is None for one in comparison.competitors):
         return {}
@@ -41,7 +42,7 @@ def check_unlabeled(comparison: Comparison, now: UnlabeledFiles) -> None:
         now: What `unlabeled_files` gave.
 
     Raises:
-        ValueError: Images have come, gone or changed since then.
+        UserError: Images have come, gone or changed since then.
     """
     record = comparison.folder / RECORD
     if not now or not record.is_file() or not _has_begun(comparison):
@@ -49,7 +50,7 @@ def check_unlabeled(comparison: Comparison, now: UnlabeledFiles) -> None:
     then = read_json(record, "choose another --name")
     changed = sorted(case for case in then.keys() | now.keys() if then.get(case) != now.get(case))
     if changed:
-        raise ValueError(
+        raise UserError(
             f"{comparison.raw / FOLDER} has changed since this comparison began ({naming(changed)}): choose "
             "another --name to train all methods on the images as they are now, or restore those of then"
         )

@@ -12,12 +12,12 @@ import dataclasses
 import types
 import typing
 from collections.abc import Mapping
-from typing import Any, TypeVar, cast
+from typing import Any, Literal, TypeVar, cast
 
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 from pydantic.dataclasses import dataclass
 
-from nnunetv2_semiseg.trainers.engine.precision import Precision
+from nnunetv2_semiseg.core.errors import UserError
 
 STRICT = ConfigDict(extra="forbid", allow_inf_nan=False)
 """Of every configuration dataclass: keys that no field has are errors, and so are infinite numbers."""
@@ -28,6 +28,9 @@ SECTION = "semiseg"
 HALF_OF_THE_CHANNELS = "once drawn, each channel changes with probability 1/2, as in nnU-Net"
 
 ConfigT = TypeVar("ConfigT")
+
+Precision = Literal["nnunet", "float32", "bfloat16"]
+"""``nnunet``: mixed float16 on CUDA, float32 elsewhere; ``bfloat16``: mixed, not in 3D on a CPU."""
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
@@ -51,7 +54,7 @@ class ViewsConfig:
         for name in ("brightness_range", "contrast_range", "gamma_range"):
             low, high = getattr(self, name)
             if not 0 < low <= high:
-                raise ValueError(
+                raise UserError(
                     f"{name} must be two positive numbers, the lower one first; got ({low}, {high})"
                 )
         return self
@@ -105,12 +108,12 @@ def parse_config(kind: type[ConfigT], values: Mapping[str, Any], where: str) -> 
         The checked configuration.
 
     Raises:
-        ValueError: A key is unknown (the message lists the valid ones) or a value is out of range.
+        UserError: A key is unknown (the message lists the valid ones) or a value is out of range.
     """
     try:
         return TypeAdapter(kind).validate_python(dict(values))
     except ValidationError as error:
-        raise ValueError(f"{where}: {_explain(kind, error)}") from None
+        raise UserError(f"{where}: {_explain(kind, error)}") from None
 
 
 def config_values(config: Any) -> dict[str, Any]:
@@ -129,13 +132,13 @@ def merged_section(plans: Mapping[str, Any], configuration: str) -> dict[str, An
         The merged dictionary, empty where no configuration of the chain has one.
 
     Raises:
-        ValueError: A configuration does not exist, the chain is circular, or a section is not a dictionary.
+        UserError: A configuration does not exist, the chain is circular, or a section is not a dictionary.
     """
     merged: dict[str, Any] = {}
     for name in _inheritance_chain(plans, configuration):
         section = plans["configurations"][name].get(SECTION, {})
         if not isinstance(section, Mapping):
-            raise ValueError(f"configuration '{name}': '{SECTION}' must be a dictionary, got {section!r}")
+            raise UserError(f"configuration '{name}': '{SECTION}' must be a dictionary, got {section!r}")
         merged = merge_nested(merged, section)
     return merged
 
@@ -158,10 +161,10 @@ def _inheritance_chain(plans: Mapping[str, Any], configuration: str) -> list[str
     name: str | None = configuration
     while name is not None:
         if name in chain:
-            raise ValueError(f"configuration '{name}' inherits from itself: {' -> '.join([*chain, name])}")
+            raise UserError(f"configuration '{name}' inherits from itself: {' -> '.join([*chain, name])}")
         if name not in plans["configurations"]:
             known = ", ".join(plans["configurations"])
-            raise ValueError(f"configuration '{name}' is not in the plans; they have: {known}")
+            raise UserError(f"configuration '{name}' is not in the plans; they have: {known}")
         chain.append(name)
         name = plans["configurations"][name].get("inherits_from")
     return chain[::-1]

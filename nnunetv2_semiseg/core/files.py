@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
+from nnunetv2_semiseg.core.errors import UserError
+
 
 @contextmanager
 def replacing(path: str | Path, suffix: str = ".tmp") -> Iterator[Path]:
@@ -53,11 +55,11 @@ def read_json(file: Path, remedy: str) -> Any:
         remedy: What to do where it is missing or damaged, for the message.
 
     Raises:
-        ValueError: It does not exist or is no JSON.
+        UserError: It does not exist or is no JSON.
     """
     try:
         return json.loads(file.read_text())
     except FileNotFoundError:
-        raise ValueError(f"{file} does not exist: {remedy}") from None
+        raise UserError(f"{file} does not exist: {remedy}") from None
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f"{file} is damaged ({error}): {remedy}") from None
+        raise UserError(f"{file} is damaged ({error}): {remedy}") from None

@@ -12,11 +12,13 @@ from typing import TypeVar
 
 from tqdm import tqdm
 
+from nnunetv2_semiseg.core.errors import UserError
+
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 
 
-class WorkerKilledError(RuntimeError):
+class WorkerKilledError(UserError, RuntimeError):
     """A background process is gone, most likely because memory ran out."""
 
 

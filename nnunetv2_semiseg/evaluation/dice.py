@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from nnunetv2_semiseg.core.errors import UnsupportedError, UserFileError
 from nnunetv2_semiseg.evaluation.measuring import measures
 from nnunetv2_semiseg.evaluation.measuring.classes import (
     LabelClass,
@@ -69,9 +70,9 @@ def per_domain_dice(predictions: Path, truth: Path, dataset_json: Mapping[str, A
         Domain -> Dice, sorted by name.
 
     Raises:
-        FileNotFoundError: ``truth`` has no cases, or a case has no prediction.
-        NotImplementedError: The labels are regions.
-        ValueError: A case has no domain, a prediction has another size or spacing than its truth, or a file
+        UserFileError: ``truth`` has no cases, or a case has no prediction.
+        UnsupportedError: The labels are regions.
+        UserError: A case has no domain, a prediction has another size or spacing than its truth, or a file
             cannot be read or has a label that the dataset lacks.
     """
     by_domain: dict[str, list[CaseDice]] = {}
@@ -91,7 +92,7 @@ def case_dice(predictions: Path, truth: Path, dataset_json: Mapping[str, Any]) -
     for case, file in files.items():
         prediction = predictions / file.name
         if not prediction.is_file():
-            raise FileNotFoundError(f"{prediction} does not exist, but {file} does: predict this case too")
+            raise UserFileError(f"{prediction} does not exist, but {file} does: predict this case too")
         true, predicted = (pair.labels for pair in read_pair(reader, file, prediction, predictable, ignore))
         counted = np.ones_like(true, dtype=bool) if ignore is None else true != ignore
         dice = {
@@ -117,7 +118,7 @@ def _plain_classes(labels: Mapping[str, Any]) -> list[LabelClass]:
     classes = foreground_classes(labels)
     regions = [entry.name for entry in classes if not isinstance(labels[entry.name], int)]
     if regions:
-        raise NotImplementedError(f"label '{regions[0]}' is a region; only plain integers can be evaluated")
+        raise UnsupportedError(f"label '{regions[0]}' is a region; only plain integers can be evaluated")
     return sorted(classes, key=lambda entry: entry.values)
 
 

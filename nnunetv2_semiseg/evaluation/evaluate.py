@@ -9,6 +9,7 @@ from typing import Any
 
 from nnunetv2.configuration import default_num_processes
 
+from nnunetv2_semiseg.core.errors import UnsupportedError, UserError
 from nnunetv2_semiseg.data.merging.tasks import CASE_TASKS
 from nnunetv2_semiseg.evaluation.measuring.cases import measure_cases
 from nnunetv2_semiseg.evaluation.measuring.classes import foreground_classes
@@ -44,13 +45,13 @@ def evaluate(
         num_processes: Background processes; None: nnU-Net's default (``nnUNet_def_n_proc``, else 8).
 
     Raises:
-        FileNotFoundError: A folder has no label maps, or lacks some.
-        NotImplementedError: The dataset is a merged one.
-        ValueError: The folders have other cases or labels, a case has no domain, or a label map cannot be
+        UserFileError: A folder has no label maps, or lacks some.
+        UnsupportedError: The dataset is a merged one.
+        UserError: The folders have other cases or labels, a case has no domain, or a label map cannot be
             read or compared.
     """
     if CASE_TASKS in dataset_json:
-        raise NotImplementedError(
+        raise UnsupportedError(
             f"{dataset} is a merged dataset, whose cases are not annotated for all classes: use "
             "nnUNetv2_semiseg_evaluate_tasks"
         )
@@ -113,14 +114,14 @@ def name_models(folders: Sequence[Path], names: Sequence[str] | None = None) -> 
         names: One for each; None: the folders' own.
 
     Raises:
-        ValueError: There are more or fewer names than folders, or two are equal.
+        UserError: There are more or fewer names than folders, or two are equal.
     """
     if names is not None and len(names) != len(folders):
-        raise ValueError(
+        raise UserError(
             f"{len(folders)} prediction folders have {len(names)} names: give each one by --names"
         )
     chosen = names or [folder.resolve().name for folder in folders]
     name, count = Counter(chosen).most_common(1)[0]
     if count > 1:
-        raise ValueError(f"{count} prediction folders are called '{name}': give each its own name by --names")
+        raise UserError(f"{count} prediction folders are called '{name}': give each its own name by --names")
     return dict(zip(chosen, folders, strict=True))

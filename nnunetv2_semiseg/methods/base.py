@@ -16,6 +16,7 @@ import torch
 from torch import nn
 
 from nnunetv2_semiseg.core.batch import SemiSegBatch
+from nnunetv2_semiseg.core.errors import UserError
 from nnunetv2_semiseg.methods.parts.panels import LazyPanels
 from nnunetv2_semiseg.methods.parts.schedules import Progress
 
@@ -257,7 +258,7 @@ class Method(nn.Module, ABC):
         """Put back what `trained_state` gave.
 
         Raises:
-            ValueError: The state is of another configuration of the method.
+            UserError: The state is of another configuration of the method.
         """
         expected = self.trained_state()
         different = sorted(
@@ -266,7 +267,7 @@ class Method(nn.Module, ABC):
             if name not in expected or name not in state or expected[name].shape != state[name].shape
         )
         if different:
-            raise ValueError(
+            raise UserError(
                 f"the checkpoint's state of {self.key} does not fit this configuration "
                 f"(first difference: '{different[0]}'): resume with the settings that it was trained with"
             )

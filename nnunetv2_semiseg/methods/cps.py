@@ -63,7 +63,7 @@ class CPS(DistillingMethod):
             network: The deployed network.
 
         Raises:
-            ValueError: A SAM branch is asked for and there is no usable checkpoint for it.
+            UserError: A SAM branch is asked for and there is no usable checkpoint for it.
         """
         super().__init__(config.skd, setting, f"{self.key}.skd")
         self.config = config

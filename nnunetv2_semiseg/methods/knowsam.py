@@ -17,6 +17,7 @@ from torch import nn
 
 from nnunetv2_semiseg.core.batch import SemiSegBatch
 from nnunetv2_semiseg.core.config import STRICT
+from nnunetv2_semiseg.core.errors import UserError
 from nnunetv2_semiseg.methods.base import BatchSizes, LossTerm, Setting, StepContext, StepLosses
 from nnunetv2_semiseg.methods.losses.agreement import class_map_agreement
 from nnunetv2_semiseg.methods.losses.entropy import entropy_loss
@@ -71,7 +72,7 @@ class KnowSAMConfig:
     @model_validator(mode="after")
     def _cells_are_there(self) -> KnowSAMConfig:
         if self.mixing_cells > self.mixing_grid**2:
-            raise ValueError(
+            raise UserError(
                 f"mixing_cells = {self.mixing_cells} is more than a grid of {self.mixing_grid} x "
                 f"{self.mixing_grid} has: set at most {self.mixing_grid**2}, or a larger mixing_grid"
             )
@@ -95,7 +96,7 @@ class KnowSAM(DistillingMethod):
             network: The deployed network, a `FusedNetwork`.
 
         Raises:
-            ValueError: There is no usable SAM checkpoint.
+            UserError: There is no usable SAM checkpoint.
         """
         super().__init__(config.skd, setting, f"{self.key}.skd")
         self.config = config

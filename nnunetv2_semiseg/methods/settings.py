@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import typing
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from pydantic.fields import FieldInfo
@@ -15,9 +17,12 @@ from nnunetv2_semiseg.core.config import (
     ConfigT,
     TrainingConfig,
     config_values,
+    merge_nested,
     merged_section,
     parse_config,
 )
+from nnunetv2_semiseg.core.errors import UserError
+from nnunetv2_semiseg.core.plans_file import check_name
 from nnunetv2_semiseg.methods.base import Method
 from nnunetv2_semiseg.methods.registry import discovered_methods
 
@@ -49,7 +54,7 @@ def resolve_config(
         hyper-parameters.
 
     Raises:
-        ValueError: A key is unknown or a value out of range; the message lists what is valid.
+        UserError: A key is unknown or a value out of range; the message lists what is valid.
     """
     section = merged_section(plans, configuration)
     where = _where(configuration)
@@ -64,7 +69,7 @@ def check_section(plans: Mapping[str, Any], configuration: str) -> None:
     """Check all hyper-parameters that a configuration has, of every method that it names.
 
     Raises:
-        ValueError: A key is unknown or a value out of range; the message lists what is valid.
+        UserError: A key is unknown or a value out of range; the message lists what is valid.
     """
     section = merged_section(plans, configuration)
     where = _where(configuration)
@@ -84,7 +89,7 @@ def exported_config(configuration: Mapping[str, Any], key: str, kind: type[Confi
         kind: The method's configuration class.
 
     Raises:
-        ValueError: A key is unknown or a value out of range.
+        UserError: A key is unknown or a value out of range.
     """
     return parse_config(kind, configuration[SECTION][key], f"plans.json, {SECTION}.{key}")
 
@@ -105,7 +110,7 @@ def training_values(section: Mapping[str, Any]) -> dict[str, Any]:
 def _method_config(section: Mapping[str, Any], method_class: type[Method], where: str) -> Any:
     values, where = section.get(method_class.key, {}), f"{where}.{method_class.key}"
     if not isinstance(values, Mapping):
-        raise ValueError(f"{where} must be a dictionary of hyper-parameters, got {values!r}")
+        raise UserError(f"{where} must be a dictionary of hyper-parameters, got {values!r}")
     return parse_config(method_class.config_class, values, where)
 
 
@@ -113,7 +118,7 @@ def _refuse_unknown(section: Mapping[str, Any], where: str) -> None:
     valid = [*_training_fields(), *discovered_methods()]
     unknown = [key for key in section if key not in valid]
     if unknown:
-        raise ValueError(f"{where}: unknown key '{unknown[0]}'; valid keys are {', '.join(valid)}")
+        raise UserError(f"{where}: unknown key '{unknown[0]}'; valid keys are {', '.join(valid)}")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -163,3 +168,102 @@ def key_lines() -> list[str]:
     names = max(len(key.name) for key in keys)
     defaults = max(len(str(key.default)) for key in keys)
     return [f"{key.name:<{names}}  {key.default!s:<{defaults}}  {key.description}".rstrip() for key in keys]
+
+
+def configured_plans(
+    plans: dict[str, Any], parent: str, name: str, settings: dict[str, Any]
+) -> dict[str, Any]:
+    """Plans with a configuration that inherits from another one and has hyper-parameters of its own.
+
+    Args:
+        plans: Content of a plans file.
+        parent: Configuration to inherit from.
+        name: Configuration to make, or to change if it exists.
+        settings: Nested hyper-parameters.
+
+    Returns:
+        New plans; an existing configuration keeps what ``settings`` doesn't name.
+
+    Raises:
+        UserError: Names don't fit together or a hyper-parameter is wrong.
+    """
+    configurations = plans["configurations"]
+    if parent not in configurations:
+        raise UserError(
+            f"configuration '{parent}' is not in the plans; they have: {', '.join(configurations)}"
+        )
+    if name not in configurations:
+        check_name(name)
+    existing = configurations.get(name, {"inherits_from": parent})
+    if existing.get("inherits_from") != parent or name == parent:
+        raise UserError(
+            f"configuration '{name}' exists and does not inherit from '{parent}': choose another --name "
+            "(nnU-Net's own configurations lose such settings when the dataset is planned again)"
+        )
+    changed = {**existing, SECTION: merge_nested(existing.get(SECTION, {}), settings)}
+    result = {**plans, "configurations": {**configurations, name: changed}}
+    check_section(result, name)
+    return result
+
+
+def parse_settings(settings: list[str]) -> dict[str, Any]:
+    """``["epochs=100", "synfoc.threshold=0.9"]`` as nested dictionaries.
+
+    Raises:
+        UserError: A setting is not of the form ``key=value``, or its value is infinite or not a number.
+    """
+    parsed: dict[str, Any] = {}
+    for setting in settings:
+        key, equals, text = setting.partition("=")
+        if not equals or not key:
+            raise UserError(f"'{setting}' is not of the form key=value, as in epochs=100")
+        try:
+            value: Any = json.loads(text, parse_constant=_refuse_constant)
+        except json.JSONDecodeError:
+            value = text  # a plain word or a path
+        for part in reversed(key.split(".")):
+            value = {part: value}
+        parsed = merge_nested(parsed, value)
+    return parsed
+
+
+def _refuse_constant(constant: str) -> None:
+    raise UserError(f"{constant} is no number that JSON has, and so none for plans")
+
+
+def with_absolute_checkpoints(settings: dict[str, Any]) -> dict[str, Any]:
+    """The settings with whole paths of checkpoints: a training is started from another folder.
+
+    A shell doesn't expand ``~`` behind an equals sign.
+    """
+    whole: dict[str, Any] = {}
+    for key, value in settings.items():
+        if isinstance(value, dict):
+            whole[key] = with_absolute_checkpoints(value)
+        elif key == "checkpoint" and isinstance(value, str):
+            whole[key] = str(Path(value).expanduser().resolve())
+        else:
+            whole[key] = value
+    return whole
+
+
+def setting_words(settings: Mapping[str, Any], prefix: str = "") -> list[str]:
+    """Nested settings as `parse_settings` takes them."""
+    words = []
+    for key, value in settings.items():
+        if isinstance(value, Mapping):
+            words += setting_words(value, f"{prefix}{key}.")
+        else:
+            words.append(f"{prefix}{key}={value if _is_plain_word(value) else json.dumps(value)}")
+    return words
+
+
+def _is_plain_word(value: Any) -> bool:
+    """Whether it is text that no JSON could be meant by."""
+    if not isinstance(value, str):
+        return False
+    try:
+        json.loads(value)
+    except json.JSONDecodeError:
+        return True
+    return False

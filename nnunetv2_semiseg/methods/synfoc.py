@@ -101,7 +101,7 @@ class SynFoC(Method):
             network: The deployed network, of which the conventional teacher starts as a copy.
 
         Raises:
-            ValueError: There is no usable foundation checkpoint.
+            UserError: There is no usable foundation checkpoint.
         """
         super().__init__()
         self.config, self.setting = config, setting

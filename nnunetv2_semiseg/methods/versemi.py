@@ -17,6 +17,7 @@ from torch import nn
 
 from nnunetv2_semiseg.core.batch import SemiSegBatch
 from nnunetv2_semiseg.core.config import STRICT
+from nnunetv2_semiseg.core.errors import UserError
 from nnunetv2_semiseg.methods.base import (
     DEPLOYED,
     BatchSizes,
@@ -78,7 +79,7 @@ class VerSemiConfig:
     def _range_is_ordered(self) -> VerSemiConfig:
         low, high = self.cube_range
         if not 0 < low <= high <= 1:
-            raise ValueError(
+            raise UserError(
                 f"cube_range must be two numbers above 0, at most 1, the lower one first; got {low}, {high}"
             )
         return self
@@ -114,7 +115,7 @@ class VerSemi(Method):
             network: The deployed network, a `TaskNetwork`.
 
         Raises:
-            ValueError: The patch is smaller than the smallest cube.
+            UserError: The patch is smaller than the smallest cube.
         """
         super().__init__()
         check_cubes(setting.patch_size, config.cube_range, "the lower number of versemi.cube_range")
@@ -270,13 +271,13 @@ def _label_of(tasks: torch.Tensor, ndim: int) -> torch.Tensor:
 
 def _task_ids(batch: SemiSegBatch) -> torch.Tensor:
     if batch.task_ids is None:
-        raise ValueError("the batch has no task_ids: VerSemi must know the task of each labeled sample")
+        raise UserError("the batch has no task_ids: VerSemi must know the task of each labeled sample")
     return batch.task_ids
 
 
 def _annotated_tasks(batch: SemiSegBatch) -> torch.Tensor:
     if batch.annotated_tasks is None:
-        raise ValueError(
+        raise UserError(
             "the batch has no annotated_tasks: with versemi.supervised_tasks=all VerSemi must know all tasks "
             "of each labeled sample"
         )

@@ -10,6 +10,8 @@ import torch
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
+from nnunetv2_semiseg.core.errors import UserError
+
 ModuleT = TypeVar("ModuleT", bound=nn.Module)
 
 
@@ -38,12 +40,12 @@ def ema_update(teacher: nn.Module, student: nn.Module, decay: float) -> None:
         decay: 0 copies the student, 1 keeps the teacher.
 
     Raises:
-        ValueError: Teacher and student have different parameters or buffers.
+        UserError: Teacher and student have different parameters or buffers.
     """
     old, new = _tensors(teacher), _tensors(student)
     if old.keys() != new.keys():
         different = ", ".join(sorted(old.keys() ^ new.keys())[:5])
-        raise ValueError(f"teacher and student are different networks; only one of them has: {different}")
+        raise UserError(f"teacher and student are different networks; only one of them has: {different}")
     averaged: tuple[list[torch.Tensor], list[torch.Tensor]] = ([], [])
     for name, tensor in old.items():
         if tensor is new[name]:

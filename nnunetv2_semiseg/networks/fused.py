@@ -78,7 +78,7 @@ def build_fused_network(
         The network.
 
     Raises:
-        ValueError: The planned network has no partner.
+        UserError: The planned network has no partner.
     """
     first, second = (
         build_planned(entry, in_channels, num_classes, deep_supervision)

@@ -12,6 +12,8 @@ from typing import Any
 from nnunetv2.utilities.get_network_from_plans import get_network_from_plans
 from torch import nn
 
+from nnunetv2_semiseg.core.errors import UserError
+
 PLAIN, RESIDUAL = "PlainConvUNet", "ResidualEncoderUNet"
 
 OWN_ARGUMENTS = {
@@ -38,11 +40,11 @@ def partner_architecture(architecture: Mapping[str, Any]) -> dict[str, Any]:
         A complete entry, for `build_planned` or for a plans file.
 
     Raises:
-        ValueError: The network is of neither family.
+        UserError: The network is of neither family.
     """
     name = architecture["network_class_name"].rsplit(".", 1)[-1]
     if name not in OWN_ARGUMENTS:
-        raise ValueError(
+        raise UserError(
             f"no partner is known for the planned network {architecture['network_class_name']}, "
             f"architecture.network_class_name in the plans: plan with {PLAIN} or {RESIDUAL}, nnU-Net's own "
             "networks"

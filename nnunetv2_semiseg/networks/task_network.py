@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from nnunetv2_semiseg.core.errors import UserError
 from nnunetv2_semiseg.networks.dynamic_head import DynamicHead
 from nnunetv2_semiseg.networks.outputs import full_resolution
 from nnunetv2_semiseg.networks.partner import PLAIN, RESIDUAL, build_planned
@@ -39,7 +40,7 @@ class TaskNetwork(nn.Module):
             tasks: Those that a plain call answers, in this order; None: all but the synthetic one.
 
         Raises:
-            ValueError: ``tasks`` names none, one twice or one that there is not.
+            UserError: ``tasks`` names none, one twice or one that there is not.
         """
         super().__init__()
         self.encoder = encoder
@@ -47,7 +48,7 @@ class TaskNetwork(nn.Module):
         self.head = head
         shown = list(range(self.num_tasks) if tasks is None else tasks)
         if not shown or len(set(shown)) < len(shown) or not set(shown) <= set(range(self.num_tasks)):
-            raise ValueError(
+            raise UserError(
                 f"a network of {self.num_tasks} tasks cannot be limited to the tasks {shown}: name some of "
                 f"0 to {self.num_tasks - 1}, each once"
             )
@@ -89,7 +90,7 @@ class TaskNetwork(nn.Module):
         """The same network, weights shared, whose plain calls answer the given tasks in the given order.
 
         Raises:
-            ValueError: As for the constructor.
+            UserError: As for the constructor.
         """
         return TaskNetwork(self.encoder, self.decoder, self.head, tasks).train(self.training)
 
@@ -109,11 +110,11 @@ def build_task_network(
         The network.
 
     Raises:
-        ValueError: The planned network is no U-Net of nnU-Net's.
+        UserError: The planned network is no U-Net of nnU-Net's.
     """
     unet: Any = build_planned(architecture, in_channels, num_classes=1)
     if not hasattr(getattr(unet, "decoder", None), "seg_layers"):
-        raise ValueError(
+        raise UserError(
             f"no head for several tasks can be put on the planned network "
             f"{architecture['network_class_name']}, architecture.network_class_name in the plans: plan with "
             f"{PLAIN} or {RESIDUAL}, nnU-Net's own networks"

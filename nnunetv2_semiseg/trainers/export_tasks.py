@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from nnunetv2.evaluation.evaluate_predictions import load_summary_json
 
+from nnunetv2_semiseg.core.errors import UserError, UserFileError
 from nnunetv2_semiseg.data.merging.task_limit import limited_plans
 from nnunetv2_semiseg.data.merging.tasks import BACKGROUND, TaskTable, read_tasks
 from nnunetv2_semiseg.data.raw.folders import staged_folder
@@ -65,14 +66,14 @@ def export_tasks(
         The tasks with their new labels.
 
     Raises:
-        FileNotFoundError: The model or a fold of it has not been trained.
-        ValueError: A task is unknown, the model is none of many tasks, or ``output`` exists.
+        UserFileError: The model or a fold of it has not been trained.
+        UserError: A task is unknown, the model is none of many tasks, or ``output`` exists.
     """
     if output.exists() and not overwrite:
-        raise ValueError(f"{output} exists; use --overwrite to replace it, or choose another folder")
+        raise UserError(f"{output} exists; use --overwrite to replace it, or choose another folder")
     for file in (model / PLANS, model / DATASET, *(_final(model, fold) for fold in folds)):
         if not file.is_file():
-            raise FileNotFoundError(f"{file} does not exist; train this model first, or name another one")
+            raise UserFileError(f"{file} does not exist; train this model first, or name another one")
     limited = _limited_model(model, _configuration(_final(model, folds[0])), names)
     with staged_folder(output) as folder:
         (folder / PLANS).write_text(json.dumps(limited.plans, indent=4))
@@ -93,7 +94,7 @@ def _configuration(file: Path) -> str:
     checkpoint = torch.load(file, map_location="cpu", weights_only=False)
     able = [name for name, kind in discovered_trainers().items() if issubclass(kind, OwnTaskValidation)]
     if checkpoint["trainer_name"] not in able:
-        raise ValueError(
+        raise UserError(
             f"{file} is of {checkpoint['trainer_name']}, which cannot be limited to tasks; name a model of "
             f"{' or '.join(able)}"
         )

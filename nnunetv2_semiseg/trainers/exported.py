@@ -17,6 +17,7 @@ from batchgenerators.utilities.file_and_folder_operations import save_json
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 
+from nnunetv2_semiseg.core.errors import UnsupportedError
 from nnunetv2_semiseg.core.files import replacing
 from nnunetv2_semiseg.networks.ema import unwrapped
 from nnunetv2_semiseg.trainers.engine.checkpoint import COMPANION_KEY, save_atomically
@@ -47,9 +48,9 @@ class nnUNetTrainerExported(nnUNetTrainerOnRanks):
         """Refuse: this network is a result of another training.
 
         Raises:
-            NotImplementedError: Always.
+            UnsupportedError: Always.
         """
-        raise NotImplementedError(
+        raise UnsupportedError(
             f"{type(self).__name__} cannot be trained on its own: it is written by training "
             f"{self.trained_with}; use -tr {self.trained_with}"
         )

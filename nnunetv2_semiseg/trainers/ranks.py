@@ -17,9 +17,9 @@ from nnunetv2_semiseg.core.distributed.ranks import rank, rank_zero_first, wait_
 from nnunetv2_semiseg.core.distributed.shares import foreground_share, shares
 from nnunetv2_semiseg.core.distributed.weights import take_weights_of_rank_zero, with_common_statistics
 from nnunetv2_semiseg.core.memory import give_freed_memory_back, keep_freed_memory
+from nnunetv2_semiseg.core.plans_file import only_writer
 from nnunetv2_semiseg.networks.ema import unwrapped
 from nnunetv2_semiseg.networks.outputs import set_deep_supervision
-from nnunetv2_semiseg.own_configurations import only_writer
 from nnunetv2_semiseg.trainers.engine.random_state import part_streams
 from nnunetv2_semiseg.trainers.engine.wandb import no_run_of_its_own
 
@@ -96,7 +96,7 @@ class nnUNetTrainerOnRanks(nnUNetTrainer):
         """This rank's part of a step's samples, of which the labeled ones come first.
 
         Raises:
-            ValueError: They can't be divided evenly.
+            UserError: They can't be divided evenly.
         """
         own = shares(samples)
         if world_size() > 1 and not self.probabilistic_oversampling:

@@ -78,8 +78,8 @@ class nnUNetTrainerSemiSeg(nnUNetTrainerOnRanks):
         """Resolve the configuration and set nnU-Net's lengths by it; the arguments are nnU-Net's.
 
         Raises:
-            NotImplementedError: The labels or the configuration are of a kind that the method can't do.
-            ValueError: The plans hold an unknown or impossible hyper-parameter.
+            UnsupportedError: The labels or the configuration are of a kind that the method can't do.
+            UserError: The plans hold an unknown or impossible hyper-parameter.
         """
         self.resolved = resolve_config(plans, configuration, self.method_class)
         refuse_unsupported(self.method_class, self.resolved.method, plans, configuration, dataset_json)
@@ -98,8 +98,8 @@ class nnUNetTrainerSemiSeg(nnUNetTrainerOnRanks):
         """nnU-Net's initialisation, from the configured seed if there is one.
 
         Raises:
-            FileNotFoundError: The labeled cases have not been preprocessed.
-            ValueError: They have been preprocessed with other plans.
+            UserFileError: The labeled cases have not been preprocessed.
+            UserError: They have been preprocessed with other plans.
         """
         check_labeled_matches_plans(
             self.plans_manager.dataset_name, self.configuration_name, self.plans_manager

@@ -21,7 +21,7 @@ from nnunetv2_semiseg.trainers.engine.random_state import seed_everything
 from nnunetv2_semiseg.trainers.ranks import nnUNetTrainerOnRanks
 
 
-class nnUNetTrainerSupervised(SafeTrainer):
+class nnUNetTrainerSupervised(nnUNetTrainerOnRanks):
     """nnU-Net on the labeled images alone, as long as the configuration says.
 
     nnUNetTrainer has its length and nnU-Net's batch size built in. For a comparison with equal numbers of
@@ -43,8 +43,8 @@ class nnUNetTrainerSupervised(SafeTrainer):
         """Set nnU-Net's lengths; the arguments are nnU-Net's.
 
         Raises:
-            NotImplementedError: The precision is not for these patches on this device.
-            ValueError: The plans hold an unknown or impossible hyper-parameter.
+            UnsupportedError: The precision is not for these patches on this device.
+            UserError: The plans hold an unknown or impossible hyper-parameter.
         """
         check_section(plans, configuration)
         values = training_values(merged_section(plans, configuration))
@@ -90,10 +90,6 @@ class nnUNetTrainerSupervised(SafeTrainer):
     def _set_batch_size_and_oversample(self) -> None:
         super()._set_batch_size_and_oversample()
         (self.batch_size,) = self.share_batch(labeled=self.labeled_batch_size or self.batch_size)
-
-
-class SafeTrainer(nnUNetTrainerOnRanks):
-    """nnU-Net's trainer whose checkpoints are never half-written, and which logs its memory's peak."""
 
     def on_train_epoch_end(self, train_outputs: list[dict[str, Any]]) -> None:
         """nnU-Net's, and the memory's peak in the log."""

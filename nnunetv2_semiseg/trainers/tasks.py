@@ -10,6 +10,7 @@ import torch
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 
 from nnunetv2_semiseg.core.batch import SemiSegBatch
+from nnunetv2_semiseg.core.errors import UserError
 from nnunetv2_semiseg.data.loading.loader import PairedLoader
 from nnunetv2_semiseg.data.loading.task_sampling import TaskSampling, sample_evenly
 from nnunetv2_semiseg.data.merging.tasks import TaskTable, read_tasks
@@ -17,6 +18,34 @@ from nnunetv2_semiseg.evaluation.measuring.by_task import dice_lines, evaluate_b
 from nnunetv2_semiseg.methods.losses.task_losses import task_seg_loss
 from nnunetv2_semiseg.trainers.engine.precision import training_autocast
 from nnunetv2_semiseg.trainers.semiseg import nnUNetTrainerSemiSeg
+
+
+class OwnTaskValidation(nnUNetTrainer):
+    """Lets a trainer's final validation count each case on its own tasks; stands before its other bases."""
+
+    def perform_actual_validation(self, save_probabilities: bool = False) -> None:
+        """nnU-Net's validation, whose predictions stay and whose summary.json is written anew.
+
+        Args:
+            save_probabilities: Also store the probabilities (``--npz``).
+        """
+        super().perform_actual_validation(save_probabilities)
+        if self.local_rank != 0:
+            return
+        table = read_tasks(self.dataset_json, Path(self.plans_manager.dataset_name, "dataset.json"))
+        predictions = Path(self.output_folder, "validation")
+        reference = Path(self.preprocessed_dataset_folder_base, "gt_segmentations")
+        summary = evaluate_by_task(predictions, reference, table, self.dataset_json)
+        write_summary(summary, predictions / "summary.json")
+        for task in table.tasks:
+            self.logger.log_summary(f"final_val/class_{task.label}_dice", summary["mean"][task.label]["Dice"])
+        self.logger.log_summary("final_val/foreground_dice", summary["foreground_mean"]["Dice"])
+        self.print_to_log_file(
+            f"{type(self).__name__}: nnU-Net's mean validation Dice takes unannotated structures for "
+            "background; these, and summary.json, count each case on its own tasks"
+        )
+        for line in dice_lines(summary, table):
+            self.print_to_log_file(line)
 
 
 class nnUNetTrainerTasks(OwnTaskValidation, nnUNetTrainerSemiSeg):
@@ -36,8 +65,8 @@ class nnUNetTrainerTasks(OwnTaskValidation, nnUNetTrainerSemiSeg):
         """Read the tasks; the arguments are nnU-Net's.
 
         Raises:
-            NotImplementedError: The labels or the configuration are of a kind that the method can't do.
-            ValueError: The dataset has no tasks, or the plans hold an unknown or impossible hyper-parameter.
+            UnsupportedError: The labels or the configuration are of a kind that the method can't do.
+            UserError: The dataset has no tasks, or the plans hold an unknown or impossible hyper-parameter.
         """
         super().__init__(plans, configuration, fold, dataset_json, device)
         self.table = read_tasks(dataset_json, Path(self.plans_manager.dataset_name, "dataset.json"))
@@ -92,12 +121,12 @@ def tasks_of_fold(table: TaskTable, cases: list[str], fold: int | str) -> dict[s
     """Ids from 0 of the tasks of each training case of a fold.
 
     Raises:
-        ValueError: A case has no task, or no case is annotated for some task.
+        UserError: A case has no task, or no case is annotated for some task.
     """
     ids = {case: [task.label - 1 for task in table.of_case(case)] for case in cases}
     for task in table.tasks:
         if not any(task.label - 1 in of_case for of_case in ids.values()):
-            raise ValueError(
+            raise UserError(
                 f"fold {fold}: none of its {len(cases)} training cases is annotated for task '{task.name}'; "
                 f"take another fold, write splits_final.json so that one is, or merge without {task.name}"
             )
@@ -143,34 +172,6 @@ def own_task_loss(logits: torch.Tensor, target: torch.Tensor, annotated: torch.T
     labels = (tasks + 1).reshape(-1, *[1] * (difference.ndim - 1))
     pairs = torch.stack([torch.zeros_like(difference), difference], dim=1)
     return task_seg_loss(pairs, target[samples, 0] == labels)
-
-
-class OwnTaskValidation(nnUNetTrainer):
-    """Lets a trainer's final validation count each case on its own tasks; stands before its other bases."""
-
-    def perform_actual_validation(self, save_probabilities: bool = False) -> None:
-        """nnU-Net's validation, whose predictions stay and whose summary.json is written anew.
-
-        Args:
-            save_probabilities: Also store the probabilities (``--npz``).
-        """
-        super().perform_actual_validation(save_probabilities)
-        if self.local_rank != 0:
-            return
-        table = read_tasks(self.dataset_json, Path(self.plans_manager.dataset_name, "dataset.json"))
-        predictions = Path(self.output_folder, "validation")
-        reference = Path(self.preprocessed_dataset_folder_base, "gt_segmentations")
-        summary = evaluate_by_task(predictions, reference, table, self.dataset_json)
-        write_summary(summary, predictions / "summary.json")
-        for task in table.tasks:
-            self.logger.log_summary(f"final_val/class_{task.label}_dice", summary["mean"][task.label]["Dice"])
-        self.logger.log_summary("final_val/foreground_dice", summary["foreground_mean"]["Dice"])
-        self.print_to_log_file(
-            f"{type(self).__name__}: nnU-Net's mean validation Dice takes unannotated structures for "
-            "background; these, and summary.json, count each case on its own tasks"
-        )
-        for line in dice_lines(summary, table):
-            self.print_to_log_file(line)
 
 
 class TaskCounts(NamedTuple):

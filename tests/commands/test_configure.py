@@ -13,13 +13,11 @@ from typing import Any
 import pytest
 from filelock import FileLock
 
-from nnunetv2_semiseg import own_configurations
 from nnunetv2_semiseg.commands import configure as module
 from nnunetv2_semiseg.commands.configure import main
 from nnunetv2_semiseg.core.config import TrainingConfig, merged_section
 from nnunetv2_semiseg.methods.registry import discovered_methods
-from nnunetv2_semiseg.methods.settings import all_keys, resolve_config
-from nnunetv2_semiseg.own_configurations import configured_plans
+from nnunetv2_semiseg.methods.settings import all_keys, configured_plans, resolve_config
 
 DATASET = "Dataset500_Phantom"
 Command = Callable[..., None]
@@ -109,7 +107,7 @@ def test_a_command_that_does_not_end_is_not_waited_for_forever(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(own_configurations, "PATIENCE", 0.1)
+    monkeypatch.setattr("nnunetv2_semiseg.core.plans_file.PATIENCE", 0.1)
     with FileLock(plans_file.with_name(".nnUNetPlans.lock")):
         line = error_of(lambda: configure("epochs=100"), capsys)
     assert f"another command has been writing {plans_file} for 0.1 seconds" in line

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 
 import pytest
+from threads import use_threads
+from unlabeled_fixtures import RGB, VOLUME, make_dataset
 
 from nnunetv2_semiseg.commands.preprocess import main
 from nnunetv2_semiseg.data.unlabeled import preprocessing as unlabeled
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "data"))
-from threads import use_threads
-from unlabeled_fixtures import RGB, VOLUME, make_dataset
 
 
 @pytest.fixture

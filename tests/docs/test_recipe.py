@@ -28,7 +28,7 @@ from nnunetv2_semiseg.commands.plugin import plugin_path
 from nnunetv2_semiseg.methods.discovery import discovered_methods
 from nnunetv2_semiseg.methods.keys import all_keys
 
-sys.path[:0] = ["tests", "tests/conformance"]
+sys.path[:0] = ["tests/helpers"]
 from tiny_training import Case, make_batch
 
 assert nnunetv2_semiseg.__file__.startswith(os.getcwd())

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
+from demo.small_network import small_architecture
 from nnunetv2_semiseg.data.conversion.phantom import PhantomOptions, write_phantom_dataset
-from nnunetv2_semiseg.networks.planned import small_architecture
 from nnunetv2_semiseg.trainers.watching.watch import PICTURE_FILE
 
 if TYPE_CHECKING:

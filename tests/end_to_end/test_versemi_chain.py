@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
+from demo.small_network import small_architecture
 from nnunetv2_semiseg.data.conversion.phantom import PhantomOptions, write_phantom_dataset
-from nnunetv2_semiseg.networks.planned import small_architecture
 
 if TYPE_CHECKING:
     from tests.phantom_workspace import Workspace

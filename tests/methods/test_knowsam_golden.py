@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import pytest
 import torch
+from golden_files import GOLDEN
 from torch import nn
 
 from nnunetv2_semiseg.core.batch import SemiSegBatch
@@ -20,7 +20,6 @@ from nnunetv2_semiseg.methods.losses.segmentation import seg_loss
 from nnunetv2_semiseg.methods.parts.schedules import Progress
 from nnunetv2_semiseg.networks.fused import FusedOutput
 
-GOLDEN = Path(__file__).parents[1] / "golden"
 Golden = dict[str, torch.Tensor]
 
 TERMS = {

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from golden_files import GOLDEN
 from torch import nn
 
 from nnunetv2_semiseg.core.batch import SemiSegBatch
@@ -20,7 +20,6 @@ from nnunetv2_semiseg.methods.synfoc import SynFoC, SynFoCConfig
 from nnunetv2_semiseg.networks.pixels import nearest_map
 from nnunetv2_semiseg.networks.sam.config import FoundationConfig
 
-GOLDEN = Path(__file__).parents[1] / "golden"
 CASES = ["binary", "four_class", "batch4"]
 
 

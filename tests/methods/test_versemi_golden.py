@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
+from golden_files import GOLDEN
 from torch import nn
 
 from nnunetv2_semiseg.core.batch import SemiSegBatch
@@ -15,7 +14,7 @@ from nnunetv2_semiseg.methods.base import Setting, StepContext, StepLosses
 from nnunetv2_semiseg.methods.parts.schedules import Progress
 from nnunetv2_semiseg.methods.versemi import LabeledMix, VerSemi, VerSemiConfig
 
-GOLDEN = Path(__file__).parents[1] / "golden" / "versemi_losses.npz"
+VERSEMI = GOLDEN / "versemi_losses.npz"
 TASKS = 4
 TERMS = {
     "supervised": "out_supervised",
@@ -77,7 +76,7 @@ def run_step(numbers: Golden, monkeypatch: pytest.MonkeyPatch) -> StepLosses:
 
 
 def test_every_term_and_the_total_of_the_unlabeled_stage(monkeypatch: pytest.MonkeyPatch) -> None:
-    with np.load(GOLDEN) as arrays:
+    with np.load(VERSEMI) as arrays:
         numbers = {key: torch.from_numpy(np.asarray(arrays[key])) for key in arrays.files}
     losses = run_step(numbers, monkeypatch)
     assert losses.terms.keys() == TERMS.keys()

@@ -1,11 +1,10 @@
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
 from exact_prediction import exact_prediction
+from golden_files import GOLDEN
 
 from nnunetv2_semiseg.networks.sam.build import build_foundation
 from nnunetv2_semiseg.networks.sam.config import FoundationConfig
@@ -17,7 +16,6 @@ from nnunetv2_semiseg.networks.sam.semantic import FoundationTrainedParts, Seman
 
 __all__ = ["exact_prediction"]
 
-GOLDEN = Path(__file__).parents[1] / "golden"
 
 GOLDEN_ARCHITECTURE = SamArchitecture(
     embed_dim=24,

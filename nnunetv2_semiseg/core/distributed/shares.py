@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from nnunetv2_semiseg.core.distributed.ranks import rank, world_size
+from nnunetv2_semiseg.core.errors import UserError
 
 
 def shares(samples: Mapping[str, int]) -> tuple[int, ...]:
@@ -16,13 +17,13 @@ def shares(samples: Mapping[str, int]) -> tuple[int, ...]:
         samples: Samples of a step by kind, ``labeled`` or ``unlabeled``.
 
     Raises:
-        ValueError: They can't be divided evenly.
+        UserError: They can't be divided evenly.
     """
     ranks = world_size()
     if any(count % ranks for count in samples.values()):
         sizes = " and ".join(f"{count} {kind}" for kind, count in samples.items())
         keys = " and ".join(f"{kind}_batch_size" for kind in samples)
-        raise ValueError(
+        raise UserError(
             f"{sizes} samples a step cannot be shared evenly by -num_gpus {ranks}: give {keys} multiples of "
             f"{ranks} with nnUNetv2_semiseg_configure, or take another number of GPUs"
         )

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import SimpleITK as sitk
 
+from nnunetv2_semiseg.core.errors import UserError, UserFileError
+
 ENDING = ".dcm"
 
 
@@ -13,19 +15,19 @@ def read_series(folder: Path) -> sitk.Image:
     """The one series in a folder and the folders in it, as a volume.
 
     Raises:
-        FileNotFoundError: There are no DICOM files.
-        ValueError: There are several series, or the files cannot be read.
+        UserFileError: There are no DICOM files.
+        UserError: There are several series, or the files cannot be read.
     """
     folders = sorted({path.parent for path in folder.rglob(f"*{ENDING}")})
     if not folders:
-        raise FileNotFoundError(f"{folder}: no {ENDING} files; download this case again or remove its folder")
+        raise UserFileError(f"{folder}: no {ENDING} files; download this case again or remove its folder")
     series = [
         (place, identifier)
         for place in folders
         for identifier in sitk.ImageSeriesReader.GetGDCMSeriesIDs(str(place))
     ]
     if len(series) != 1:
-        raise ValueError(
+        raise UserError(
             f"{folder}: {len(series)} DICOM series instead of one; keep the one that is annotated"
         )
     place, identifier = series[0]
@@ -34,4 +36,4 @@ def read_series(folder: Path) -> sitk.Image:
     try:
         return reader.Execute()
     except RuntimeError:
-        raise ValueError(f"{place}: the DICOM series cannot be read as a volume; download it again") from None
+        raise UserError(f"{place}: the DICOM series cannot be read as a volume; download it again") from None

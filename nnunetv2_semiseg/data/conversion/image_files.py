@@ -9,6 +9,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import ExifTags, Image
 
+from nnunetv2_semiseg.core.errors import UserError
+
 LabelArray: TypeAlias = npt.NDArray[np.uint8]
 Mode: TypeAlias = Literal["RGB", "L"]
 
@@ -21,7 +23,7 @@ def load_image(path: Path) -> Image.Image:
     """An 8 bit image in the mode of its file.
 
     Raises:
-        ValueError: The file is not a readable image of 8 bits a channel, holds several images, or is to be
+        UserError: The file is not a readable image of 8 bits a channel, holds several images, or is to be
             rotated when shown.
     """
     try:
@@ -31,14 +33,14 @@ def load_image(path: Path) -> Image.Image:
             orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
             image.load()
     except OSError as error:
-        raise ValueError(f"{path}: cannot be read as an image ({error})") from None
+        raise UserError(f"{path}: cannot be read as an image ({error})") from None
     if image.mode not in EIGHT_BIT_MODES:
-        raise ValueError(f"{path}: pixel type {image.mode} is not supported; convert it to 8 bits a channel")
+        raise UserError(f"{path}: pixel type {image.mode} is not supported; convert it to 8 bits a channel")
     if frames > 1:
-        raise ValueError(f"{path}: holds several images; save each one to a file of its own")
+        raise UserError(f"{path}: holds several images; save each one to a file of its own")
     if orientation > 1:
         # whether the mask was drawn on the rotated image cannot be known
-        raise ValueError(
+        raise UserError(
             f"{path}: is rotated by its EXIF tag only; rotate its pixels to fit the mask and remove the tag"
         )
     return image
@@ -48,7 +50,7 @@ def read_image(path: Path, mode: str) -> Image.Image:
     """An 8 bit image in PIL's mode ``L`` or ``RGB``; an alpha channel is dropped.
 
     Raises:
-        ValueError: See `load_image`.
+        UserError: See `load_image`.
     """
     return load_image(path).convert(mode)
 
@@ -57,13 +59,13 @@ def file_mode(path: Path) -> Mode:
     """Whether a file is grey or in colour, read from its header; palettes count as colour.
 
     Raises:
-        ValueError: The file is not an image.
+        UserError: The file is not an image.
     """
     try:
         with Image.open(path) as image:
             return "L" if image.mode in GREY_MODES else "RGB"
     except OSError as error:
-        raise ValueError(f"{path}: cannot be read as an image ({error})") from None
+        raise UserError(f"{path}: cannot be read as an image ({error})") from None
 
 
 def check_mask_size(path: Path, labels: LabelArray, size: tuple[int, int]) -> None:
@@ -75,10 +77,10 @@ def check_mask_size(path: Path, labels: LabelArray, size: tuple[int, int]) -> No
         size: Width and height of the image.
 
     Raises:
-        ValueError: The mask has another size.
+        UserError: The mask has another size.
     """
     if labels.shape[::-1] != size:
-        raise ValueError(
+        raise UserError(
             f"{path}: mask of {labels.shape[1]}x{labels.shape[0]} pixels, "
             f"but its image has {size[0]}x{size[1]}"
         )
@@ -117,7 +119,7 @@ def read_binary_mask(path: Path, threshold: int) -> LabelArray:
         Labels, HxW.
 
     Raises:
-        ValueError: The file cannot be read, is coloured or transparent, or has values above 0, in a JPEG file
+        UserError: The file cannot be read, is coloured or transparent, or has values above 0, in a JPEG file
             above what compression does, but none above the threshold.
     """
     image = load_image(path)
@@ -125,7 +127,7 @@ def read_binary_mask(path: Path, threshold: int) -> LabelArray:
     labels = (grey > threshold).astype(np.uint8)
     black = JPEG_ARTEFACTS if image.format == "JPEG" else 0
     if grey.max() > black and not labels.any():
-        raise ValueError(
+        raise UserError(
             f"{path}: its highest value is {grey.max()}, so nothing is above the threshold {threshold}; give "
             "a lower --threshold (0 for masks of 0 and 1)"
         )
@@ -143,17 +145,17 @@ def read_class_mask(path: Path, classes: tuple[str, ...]) -> LabelArray:
         Labels, HxW.
 
     Raises:
-        ValueError: The file cannot be read, is a JPEG file, coloured or transparent, or has a value that is
+        UserError: The file cannot be read, is a JPEG file, coloured or transparent, or has a value that is
             not a class.
     """
     image = load_image(path)
     if image.format == "JPEG":
-        raise ValueError(f"{path}: JPEG changes the numbers of classes; save masks of several classes as png")
+        raise UserError(f"{path}: JPEG changes the numbers of classes; save masks of several classes as png")
     labels = np.asarray(image) if image.mode == "P" else _grey(path, image, tolerance=0)
     if image.mode == "1":
         labels = labels // 255
     if labels.max() > len(classes):
-        raise ValueError(
+        raise UserError(
             f"{path}: mask value {labels.max()} is unknown; valid are 0 for background to {len(classes)} for "
             f"{classes[-1]}"
         )
@@ -162,10 +164,10 @@ def read_class_mask(path: Path, classes: tuple[str, ...]) -> LabelArray:
 
 def _grey(path: Path, image: Image.Image, tolerance: int = GREY_TOLERANCE) -> LabelArray:
     if "A" in image.mode and image.getchannel("A").getextrema() != (255, 255):
-        raise ValueError(f"{path}: the mask is transparent in places; save it without an alpha channel")
+        raise UserError(f"{path}: the mask is transparent in places; save it without an alpha channel")
     colours = np.asarray(image.convert("RGB"))
     if np.ptp(colours, axis=-1).max() > tolerance:
-        raise ValueError(
+        raise UserError(
             f"{path}: the mask is coloured; save it in grey, background 0, or with numbers of classes for "
             "--classes"
         )

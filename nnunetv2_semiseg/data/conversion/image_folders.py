@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from nnunetv2_semiseg.core.errors import UserError, UserFileError
 from nnunetv2_semiseg.data.conversion.release import SourceCase
 from nnunetv2_semiseg.data.conversion.roles import VALIDATION_DOMAIN, ValidationUse, use_validation
 
@@ -31,12 +32,12 @@ def scan_image_folders(source: Path, mask_suffix: str, validation: ValidationUse
         The cases; the domain of a test case is the name of its folder in TestDataset.
 
     Raises:
-        FileNotFoundError: A folder is missing or empty.
-        ValueError: An image has no mask or a mask no image, a file is of another kind, a name appears twice,
+        UserFileError: A folder is missing or empty.
+        UserError: An image has no mask or a mask no image, a file is of another kind, a name appears twice,
             or validation cases are to be used and there are none or a test set has their domain's name.
     """
     if not source.is_dir():
-        raise FileNotFoundError(f"{source} is not a folder")
+        raise UserFileError(f"{source} is not a folder")
     labeled = _annotated(source / "labeled", TRAIN_DOMAIN, mask_suffix)
     unlabeled = _plain(source / "unlabeled", TRAIN_DOMAIN)
     tests = [
@@ -52,7 +53,7 @@ def _validation(source: Path, mask_suffix: str, use: ValidationUse) -> list[Sour
     cases: Sequence[SourceCase] = ()
     namesake = source / "TestDataset" / VALIDATION_DOMAIN
     if use == "test" and namesake.is_dir():
-        raise ValueError(
+        raise UserError(
             f"{namesake}: --val test makes test cases of domain '{VALIDATION_DOMAIN}' of {folder} as well; "
             "rename the folder, so that both stay apart"
         )
@@ -67,7 +68,7 @@ def _test_folders(folder: Path) -> list[Path]:
         return []
     folders = sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
     if not folders:
-        raise FileNotFoundError(f"{folder}: has no folder for each test set; expected {EXPECTED}")
+        raise UserFileError(f"{folder}: has no folder for each test set; expected {EXPECTED}")
     return folders
 
 
@@ -83,14 +84,14 @@ def _annotated(folder: Path, domain: str, suffix: str, test: bool = False) -> li
     masks = _files(_subfolder(folder, MASK_FOLDERS))
     without = [image for stem, image in images.items() if stem + suffix not in masks]
     if without:
-        raise ValueError(
+        raise UserError(
             f"{without[0]}: no mask named {without[0].stem}{suffix} ({len(without)} images without a mask); "
             "add it, remove the image, or tell by --mask-suffix how masks are named"
         )
     wanted = {stem + suffix for stem in images}
     left = [mask for stem, mask in masks.items() if stem not in wanted]
     if left:
-        raise ValueError(
+        raise UserError(
             f"{left[0]}: no image for this mask ({len(left)} such masks); add it or remove the mask"
         )
     part = "test" if test else folder.name
@@ -103,9 +104,9 @@ def _annotated(folder: Path, domain: str, suffix: str, test: bool = False) -> li
 def _subfolder(folder: Path, names: tuple[str, ...]) -> Path:
     found = [folder / name for name in names if (folder / name).is_dir()]
     if not found:
-        raise FileNotFoundError(f"{folder}: has no folder '{names[0]}'; expected {EXPECTED}")
+        raise UserFileError(f"{folder}: has no folder '{names[0]}'; expected {EXPECTED}")
     if len(found) > 1:
-        raise ValueError(f"{folder}: has both {' and '.join(names)}; keep one of them")
+        raise UserError(f"{folder}: has both {' and '.join(names)}; keep one of them")
     return found[0]
 
 
@@ -116,10 +117,10 @@ def _files(folder: Path) -> dict[str, Path]:
         if path.name.startswith(".") or path.suffix.lower() in NOTE_ENDINGS:
             continue
         if path.suffix.lower() not in IMAGE_ENDINGS:
-            raise ValueError(f"{path}: is not one of {', '.join(IMAGE_ENDINGS)}; convert or remove it")
+            raise UserError(f"{path}: is not one of {', '.join(IMAGE_ENDINGS)}; convert or remove it")
         if path.stem in files:
-            raise ValueError(f"{path}: has the name of {files[path.stem].name}; rename or remove one of them")
+            raise UserError(f"{path}: has the name of {files[path.stem].name}; rename or remove one of them")
         files[path.stem] = path
     if not files:
-        raise FileNotFoundError(f"{folder}: no images; expected {', '.join(IMAGE_ENDINGS)}")
+        raise UserFileError(f"{folder}: no images; expected {', '.join(IMAGE_ENDINGS)}")
     return files

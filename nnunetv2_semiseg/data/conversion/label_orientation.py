@@ -14,6 +14,8 @@ import numpy as np
 import numpy.typing as npt
 import SimpleITK as sitk
 
+from nnunetv2_semiseg.core.errors import UserError
+
 Voxels: TypeAlias = npt.NDArray[Any]
 
 AXES = "xyz"
@@ -38,7 +40,7 @@ def label_on_image(label: sitk.Image, image: sitk.Image, flip: str | None, path:
         path: The label's file, for errors.
 
     Raises:
-        ValueError: The sizes differ, or ``flip`` is None and the headers put the label elsewhere than the
+        UserError: The sizes differ, or ``flip`` is None and the headers put the label elsewhere than the
             image.
     """
     stored: Voxels = sitk.GetArrayFromImage(label)
@@ -48,7 +50,7 @@ def label_on_image(label: sitk.Image, image: sitk.Image, flip: str | None, path:
             _warn_if_reversed(stored, sitk.GetArrayFromImage(placed), image, path)
             return sitk.GetArrayFromImage(placed)
     if label.GetSize() != image.GetSize():
-        raise ValueError(
+        raise UserError(
             f"{path}: label of size {label.GetSize()}, but its image has {image.GetSize()}; is it of this "
             "case, and is no slice missing?"
         )
@@ -56,7 +58,7 @@ def label_on_image(label: sitk.Image, image: sitk.Image, flip: str | None, path:
         _warn_if_reversed(stored, flipped(stored, flip), image, path)
         return flipped(stored, flip)
     shares = soft_tissue_shares(sitk.GetArrayViewFromImage(image), stored)
-    raise ValueError(
+    raise UserError(
         f"{path}: by its header this label lies elsewhere than its image (origin {label.GetOrigin()} and "
         f"{image.GetOrigin()}, spacing {label.GetSpacing()} and {image.GetSpacing()}); look at both and say "
         "with --flip-labels which axes to reverse; share of the label on soft tissue: "

@@ -19,6 +19,7 @@ import SimpleITK as sitk
 from PIL import Image
 from scipy.ndimage import gaussian_filter
 
+from nnunetv2_semiseg.core.errors import UserError
 from nnunetv2_semiseg.data.raw.writing import DatasetInfo, Part, RawCase, case_name, write_raw_dataset
 
 FloatArray = npt.NDArray[np.float32]
@@ -94,17 +95,17 @@ class PhantomOptions:
     def __post_init__(self) -> None:
         """Refuse what cannot be generated."""
         if not 1 <= self.domains <= len(DOMAINS):
-            raise ValueError(f"{self.domains} domains are not possible; choose 1 to {len(DOMAINS)}")
+            raise UserError(f"{self.domains} domains are not possible; choose 1 to {len(DOMAINS)}")
         if self.dimension not in (2, 3):
-            raise ValueError(f"dimension {self.dimension} is not possible; choose 2 or 3")
+            raise UserError(f"dimension {self.dimension} is not possible; choose 2 or 3")
         if self.size < 16:
-            raise ValueError(f"size {self.size} is too small to show the organs; choose at least 16")
+            raise UserError(f"size {self.size} is too small to show the organs; choose at least 16")
         if self.labeled_domain not in self.domain_names:
-            raise ValueError(
+            raise UserError(
                 f"domain '{self.labeled_domain}' is not generated; choose {' or '.join(self.domain_names)}"
             )
         if not 1 <= self.labeled <= self.train or self.test < 0:
-            raise ValueError(
+            raise UserError(
                 f"{self.labeled} labeled of {self.train} training images and {self.test} test images are not "
                 "possible; at least one image must be labeled and no number may be negative"
             )
@@ -161,7 +162,7 @@ def write_phantom_dataset(
         The dataset's folder.
 
     Raises:
-        ValueError: The dataset exists and ``overwrite`` is false, or its id is taken by another one.
+        UserError: The dataset exists and ``overwrite`` is false, or its id is taken by another one.
     """
     cases = [
         RawCase(case_name(domain, f"{index:04d}"), part, domain, partial(_save, domain, index, options))

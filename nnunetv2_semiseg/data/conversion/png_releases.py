@@ -9,6 +9,7 @@ from typing import Any, TypeAlias, get_args
 
 import numpy as np
 
+from nnunetv2_semiseg.core.errors import UserError, UserFileError
 from nnunetv2_semiseg.data.conversion.image_files import (
     LabelArray,
     Mode,
@@ -55,7 +56,7 @@ class SliceLayout:
         """All cases, by domain, split and name.
 
         Raises:
-            FileNotFoundError: A domain has no images for training or test.
+            UserFileError: A domain has no images for training or test.
         """
         return [
             case
@@ -68,7 +69,7 @@ class SliceLayout:
         """Write image and label as png.
 
         Raises:
-            ValueError: A file cannot be read, a mask has a colour without a code or another size than its
+            UserError: A file cannot be read, a mask has a colour without a code or another size than its
                 image.
         """
         picture = read_image(case.image, self.mode)
@@ -87,7 +88,7 @@ class SliceLayout:
             Labels, HxW; where masks overlap, the higher label.
 
         Raises:
-            ValueError: A mask has a colour without a code or another size.
+            UserError: A mask has a colour without a code or another size.
         """
         labels = [decode_mask(path, self.codes) for path in masks]
         for path, label in zip(masks, labels, strict=True):
@@ -101,7 +102,7 @@ class SliceLayout:
         folder = domain / split / self.inner
         images = sorted((folder / "image").glob("[!.]*.png"))
         if not images:
-            raise FileNotFoundError(f"{folder / 'image'}: no png images; expected {self.expected}")
+            raise UserFileError(f"{folder / 'image'}: no png images; expected {self.expected}")
         masks = [folder / "mask" / path.name for path in images]
         # releases number train and test apart: the same name in both is not the same image
         return [
@@ -121,7 +122,7 @@ def decode_mask(path: Path, codes: Mapping[Colour, int]) -> LabelArray:
         Labels, HxW.
 
     Raises:
-        ValueError: A pixel has a colour that is not in ``codes``.
+        UserError: A pixel has a colour that is not in ``codes``.
     """
     pixels = np.asarray(read_image(path, "RGB"))
     labels = np.zeros(pixels.shape[:2], dtype=np.uint8)
@@ -133,7 +134,7 @@ def decode_mask(path: Path, codes: Mapping[Colour, int]) -> LabelArray:
     if not known.all():
         value = _readable(pixels[~known][0])
         valid = ", ".join(str(_readable(colour)) for colour in codes)
-        raise ValueError(f"{path}: mask value {value} is unknown; valid are {valid}")
+        raise UserError(f"{path}: mask value {value} is unknown; valid are {valid}")
     return labels
 
 

@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Literal, Protocol, TypeAlias
 
+from nnunetv2_semiseg.core.errors import UserError, UserFileError
 from nnunetv2_semiseg.data.raw.case_lists import choose_labeled
 from nnunetv2_semiseg.data.raw.writing import (
     DatasetInfo,
@@ -71,7 +72,7 @@ class SourceOptions:
     def __post_init__(self) -> None:
         """Refuse what can never be converted."""
         if self.size is not None and self.size < 1:
-            raise ValueError(f"size {self.size} must be a positive number of pixels")
+            raise UserError(f"size {self.size} must be a positive number of pixels")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -154,8 +155,8 @@ def convert_release(release: Release, options: ConversionOptions, raw_folder: Pa
         The new dataset's folder.
 
     Raises:
-        FileNotFoundError: ``options.source`` does not exist or has none of the layouts.
-        ValueError: The domain is unknown, has fewer annotated cases than asked for, a test image has no mask,
+        UserFileError: ``options.source`` does not exist or has none of the layouts.
+        UserError: The domain is unknown, has fewer annotated cases than asked for, a test image has no mask,
             a file is not as it should be, or the dataset cannot be written.
     """
     layout = _find_layout(release, options.source)
@@ -201,18 +202,18 @@ def assign_parts(
         release: What the cases are of.
 
     Raises:
-        FileNotFoundError: The list of labeled cases does not exist.
-        ValueError: The labeled domain is unknown, has too few annotated training cases or not those of the
+        UserFileError: The list of labeled cases does not exist.
+        UserError: The labeled domain is unknown, has too few annotated training cases or not those of the
             list, or a test image has no mask.
     """
     domains = sorted({case.domain for case in cases})
     if options.labeled_domain not in domains:
-        raise ValueError(
+        raise UserError(
             f"domain '{options.labeled_domain}' is not in {options.source}; found: {', '.join(domains)}"
         )
     for case in cases:
         if case.split == "test" and not case.masks:
-            raise ValueError(f"{case.image}: a test image needs a mask; add it or remove the image")
+            raise UserError(f"{case.image}: a test image needs a mask; add it or remove the image")
     labeled = _choose_labeled(cases, options, release)
     return {
         case: "test" if case.split == "test" else "labeled" if case in labeled else "unlabeled"
@@ -228,12 +229,12 @@ def last_fifth(stems: Sequence[str]) -> frozenset[str]:
 
 def _find_layout(release: Release, source: Path) -> Layout:
     if not source.is_dir():
-        raise FileNotFoundError(f"{source} is not a folder")
+        raise UserFileError(f"{source} is not a folder")
     for layout in release.layouts:
         if layout.accepts(source):
             return layout
     expected = " or ".join(layout.expected for layout in release.layouts)
-    raise FileNotFoundError(f"{source} is not laid out as {release.name}: expected {expected}")
+    raise UserFileError(f"{source} is not laid out as {release.name}: expected {expected}")
 
 
 def _choose_labeled(

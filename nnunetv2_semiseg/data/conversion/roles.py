@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, TypeAlias
 
+from nnunetv2_semiseg.core.errors import UserError, UserFileError
 from nnunetv2_semiseg.data.conversion.release import ConversionOptions, SourceCase, last_fifth
 from nnunetv2_semiseg.data.raw.case_lists import listed_cases
 
@@ -38,17 +39,17 @@ def listed_roles(lists: Mapping[Role, Sequence[Path]], frames: Collection[str]) 
         frames: The frames that there are files of.
 
     Raises:
-        FileNotFoundError: A list names a frame without a file.
-        ValueError: A line names no frame, or two lists with different roles name a patient.
+        UserFileError: A list names a frame without a file.
+        UserError: A line names no frame, or two lists with different roles name a patient.
     """
     roles: dict[str, Role] = {}
     for role, path in [(role, path) for role, paths in lists.items() for path in paths]:
         for frame in _read_list(path):
             if frame not in frames:
-                raise FileNotFoundError(f"{path} names {frame}, but there is no file of it; add or unlist it")
+                raise UserFileError(f"{path} names {frame}, but there is no file of it; add or unlist it")
             patient = patient_of(frame)
             if roles.setdefault(patient, role) != role:
-                raise ValueError(
+                raise UserError(
                     f"{path} names {patient}, who is also in a list for {roles[patient]}; "
                     "a patient belongs to one part"
                 )
@@ -64,7 +65,7 @@ def _read_list(path: Path) -> Iterator[str]:
             continue
         found = FRAME.match(Path(line.strip()).name)
         if found is None:
-            raise ValueError(
+            raise UserError(
                 f"{path}: line {number} is '{line.strip()}'; a line names a case such as patient001_frame01"
             )
         yield found[0]
@@ -92,8 +93,8 @@ def held_out_cases(
         name_in_list: The case that a line of the list names.
 
     Raises:
-        FileNotFoundError: The list does not exist.
-        ValueError: It names nothing, or a case that there is not.
+        UserFileError: The list does not exist.
+        UserError: It names nothing, or a case that there is not.
     """
     if test_list is None:
         return last_fifth(list(names))
@@ -116,12 +117,12 @@ def use_validation(cases: Sequence[SourceCase], use: ValidationUse, source: Path
         source: The release's folder, for the error.
 
     Raises:
-        ValueError: They are to be used and there are none.
+        UserError: They are to be used and there are none.
     """
     if use == "skip":
         return []
     if not cases:
-        raise ValueError(f"{source} has no validation cases; leave --val {use} out")
+        raise UserError(f"{source} has no validation cases; leave --val {use} out")
     if use == "test":
         return [replace(case, domain=VALIDATION_DOMAIN, split="test") for case in cases]
     return [replace(case, domain=VALIDATION_DOMAIN, split="train", masks=()) for case in cases]

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import SimpleITK as sitk
 
+from nnunetv2_semiseg.core.errors import UnsupportedError, UserError, UserFileError
 from nnunetv2_semiseg.data.conversion.release import SourceCase, Split, last_fifth
 
 ENDING = ".nii.gz"
@@ -47,8 +48,8 @@ class VolumeLayout:
         """All cases, by domain, split and name.
 
         Raises:
-            FileNotFoundError: A domain has only one of the folders train and test, or one without volumes.
-            ValueError: A file looks like a mask but does not have the suffix.
+            UserFileError: A domain has only one of the folders train and test, or one without volumes.
+            UserError: A file looks like a mask but does not have the suffix.
         """
         return [case for domain in _domains(source) for case in self._scan_domain(domain)]
 
@@ -56,8 +57,8 @@ class VolumeLayout:
         """Copy the image and write the label with nnU-Net's values.
 
         Raises:
-            NotImplementedError: The image does not have three dimensions.
-            ValueError: A size is given, a file cannot be read, the mask has an unknown value or another shape
+            UnsupportedError: The image does not have three dimensions.
+            UserError: A size is given, a file cannot be read, the mask has an unknown value or another shape
                 or spacing than the image.
         """
         refuse_size(size)
@@ -91,11 +92,11 @@ class VolumeLayout:
         }
         images = {stem: path for stem, path in files.items() if path not in masks.values()}
         if not images:
-            raise FileNotFoundError(f"{folder}: no volumes; expected {self.expected}")
+            raise UserFileError(f"{folder}: no volumes; expected {self.expected}")
         for stem, path in images.items():
             # unnoticed, a mask under another name would be trained on as an image
             if stem not in masks and stem.rpartition("_")[0] in images:
-                raise ValueError(
+                raise UserError(
                     f"{path}: looks like a mask, but masks are named NAME{self.label_suffix}{ENDING}"
                 )
         return {stem: (path, (masks[stem],) if stem in masks else ()) for stem, path in images.items()}
@@ -113,27 +114,27 @@ def refuse_size(size: int | None) -> None:
     """Refuse to resize volumes and their slices.
 
     Raises:
-        ValueError: A size is given.
+        UserError: A size is given.
     """
     if size is not None:
-        raise ValueError("volumes are not resized: leave --size out; nnU-Net resamples them by their spacing")
+        raise UserError("volumes are not resized: leave --size out; nnU-Net resamples them by their spacing")
 
 
 def read_header(path: Path) -> sitk.ImageFileReader:
     """The header of a volume.
 
     Raises:
-        NotImplementedError: The file does not have three dimensions.
-        ValueError: It cannot be read.
+        UnsupportedError: The file does not have three dimensions.
+        UserError: It cannot be read.
     """
     reader = sitk.ImageFileReader()
     reader.SetFileName(str(path))
     try:
         reader.ReadImageInformation()
     except RuntimeError:
-        raise ValueError(f"{path}: cannot be read as a volume") from None
+        raise UserError(f"{path}: cannot be read as a volume") from None
     if reader.GetDimension() != 3:
-        raise NotImplementedError(
+        raise UnsupportedError(
             f"{path}: {reader.GetDimension()} dimensions; write each time frame to its own 3D file"
         )
     return reader
@@ -143,12 +144,12 @@ def read_volume(path: Path) -> sitk.Image:
     """A volume.
 
     Raises:
-        ValueError: The file cannot be read.
+        UserError: The file cannot be read.
     """
     try:
         return sitk.ReadImage(str(path))
     except RuntimeError:
-        raise ValueError(f"{path}: cannot be read as a volume") from None
+        raise UserError(f"{path}: cannot be read as a volume") from None
 
 
 def read_label(path: Path, image: sitk.ImageFileReader, codes: Mapping[int, int]) -> sitk.Image:
@@ -160,11 +161,11 @@ def read_label(path: Path, image: sitk.ImageFileReader, codes: Mapping[int, int]
         codes: Label of each value of the mask.
 
     Raises:
-        ValueError: The file cannot be read, has an unknown value or another shape or spacing than the image.
+        UserError: The file cannot be read, has an unknown value or another shape or spacing than the image.
     """
     mask = read_volume(path)
     if mask.GetSize() != image.GetSize() or not np.allclose(mask.GetSpacing(), image.GetSpacing(), rtol=1e-3):
-        raise ValueError(
+        raise UserError(
             f"{path}: mask of size {mask.GetSize()} and spacing {mask.GetSpacing()}, but its image has "
             f"{image.GetSize()} and {image.GetSpacing()}"
         )
@@ -184,13 +185,13 @@ def decode_values(
         path: Its file, for the error.
 
     Raises:
-        ValueError: A value is not in ``codes``.
+        UserError: A value is not in ``codes``.
     """
     labels = np.zeros(values.shape, dtype=np.uint8)
     for value in np.unique(values):
         if value not in codes:
             valid = ", ".join(map(str, codes))
-            raise ValueError(f"{path}: mask value {value:g} is unknown; valid are {valid}")
+            raise UserError(f"{path}: mask value {value:g} is unknown; valid are {valid}")
         labels[values == value] = codes[value]
     return labels
 
@@ -229,8 +230,8 @@ def save_slice(case: SourceCase, codes: Mapping[int, int], image: Path, label: P
     """Write a slice of a volume and of its mask.
 
     Raises:
-        NotImplementedError: The image does not have three dimensions.
-        ValueError: A file cannot be read, or the mask does not fit; see `read_label`.
+        UnsupportedError: The image does not have three dimensions.
+        UserError: A file cannot be read, or the mask does not fit; see `read_label`.
     """
     if label is not None:
         write_slice(read_label(case.masks[0], read_header(case.image), codes), case.index, label)

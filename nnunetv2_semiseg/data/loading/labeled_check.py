@@ -15,6 +15,8 @@ from nnunetv2.preprocessing.resampling.default_resampling import compute_new_sha
 from nnunetv2.training.dataloading.nnunet_dataset import infer_dataset_class
 from nnunetv2.utilities.dataset_name_id_conversion import convert_dataset_name_to_id
 
+from nnunetv2_semiseg.core.errors import UserError, UserFileError
+
 CASES_LOOKED_AT = 5
 """A change of spacing shows in nearly every case, and reading all of a large dataset would take minutes."""
 
@@ -28,8 +30,8 @@ def check_labeled_matches_plans(dataset_name: str, configuration: str, plans_man
         plans_manager: nnU-Net's plans of the dataset.
 
     Raises:
-        FileNotFoundError: No labeled case has been preprocessed for this configuration.
-        ValueError: A case has a size that the plans' spacing does not give.
+        UserFileError: No labeled case has been preprocessed for this configuration.
+        UserError: A case has a size that the plans' spacing does not give.
     """
     manager = plans_manager.get_configuration(configuration)
     folder = Path(nnUNet_preprocessed) / dataset_name / manager.data_identifier
@@ -38,7 +40,7 @@ def check_labeled_matches_plans(dataset_name: str, configuration: str, plans_man
         f"-plans_name {plans_manager.plans_name}"
     )
     if not folder.is_dir() or not any(folder.iterdir()):
-        raise FileNotFoundError(f"no preprocessed labeled cases in {folder}: {remedy}")
+        raise UserFileError(f"no preprocessed labeled cases in {folder}: {remedy}")
     dataset_class = infer_dataset_class(str(folder))
     cases = sorted(dataset_class.get_identifiers(str(folder)))
     dataset = dataset_class(str(folder), cases)
@@ -46,7 +48,7 @@ def check_labeled_matches_plans(dataset_name: str, configuration: str, plans_man
         data, _, _, properties = dataset.load_case(cases[index])
         expected = _planned_shape(properties, plans_manager, manager)
         if tuple(data.shape[1:]) != expected:
-            raise ValueError(
+            raise UserError(
                 f"labeled case {cases[index]} was preprocessed with other plans, to the size "
                 f"{tuple(data.shape[1:])} where the present plans give {expected}: {remedy}"
             )

@@ -20,6 +20,8 @@ import torch
 from batchgenerators.dataloading.nondet_multi_threaded_augmenter import NonDetMultiThreadedAugmenter
 from torch.nn.utils.rnn import pad_sequence
 
+from nnunetv2_semiseg.core.errors import UserError
+
 Probabilities = np.ndarray[Any, np.dtype[np.float64]]
 
 
@@ -34,12 +36,12 @@ class TaskSampling:
             num_tasks: T.
 
         Raises:
-            ValueError: A case has no task, or an unknown one, or a task has no case.
+            UserError: A case has no task, or an unknown one, or a task has no case.
         """
         annotated = torch.zeros(len(case_tasks), num_tasks, dtype=torch.float64)
         for row, (case, tasks) in zip(annotated, case_tasks.items(), strict=True):
             if not tasks or not set(tasks) <= set(range(num_tasks)):
-                raise ValueError(
+                raise UserError(
                     f"the training case {case} has the tasks {list(tasks)}: each case needs one or more "
                     f"of the task ids 0 to {num_tasks - 1}"
                 )
@@ -47,7 +49,7 @@ class TaskSampling:
         cases_of_task = annotated.sum(0)
         if not cases_of_task.all():
             missing = ", ".join(str(int(task)) for task in (cases_of_task == 0).nonzero())
-            raise ValueError(
+            raise UserError(
                 f"no training case is annotated for task {missing}: choose a split that has each task among "
                 "its training cases, or leave the task out"
             )

@@ -25,6 +25,7 @@ from batchgeneratorsv2.transforms.utils.pseudo2d import Convert2DTo3DTransform, 
 from batchgeneratorsv2.transforms.utils.random import RandomTransform
 
 from nnunetv2_semiseg.core.config import ViewsConfig
+from nnunetv2_semiseg.core.errors import UserError
 
 GEOMETRIC = (Convert3DTo2DTransform, SpatialTransform, Convert2DTo3DTransform, MirrorTransform)
 """Transforms of nnU-Net's training pipeline that move pixels; all others change values or targets."""
@@ -79,13 +80,13 @@ def build_two_view_transform(training_transforms: BasicTransform, views: ViewsCo
         A transform whose weak view is exactly nnU-Net's spatial and mirror augmentation.
 
     Raises:
-        ValueError: The training transforms contain no `SpatialTransform` to take the geometry from.
+        UserError: The training transforms contain no `SpatialTransform` to take the geometry from.
     """
     pipeline = list(getattr(training_transforms, "transforms", [training_transforms]))
     geometry = [transform for transform in pipeline if isinstance(transform, GEOMETRIC)]
     masking = [transform for transform in pipeline if isinstance(transform, MaskImageTransform)]
     if not any(isinstance(transform, SpatialTransform) for transform in geometry):
-        raise ValueError(
+        raise UserError(
             "the training transforms contain no SpatialTransform, so the views of the unlabeled images have "
             "no patch size to crop to; keep nnU-Net's SpatialTransform in get_training_transforms"
         )

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from nnunetv2.imageio.base_reader_writer import BaseReaderWriter
 
+from nnunetv2_semiseg.core.errors import UserError
 from nnunetv2_semiseg.data.conversion.volumes import decode_values
 
 
@@ -20,10 +21,10 @@ def rewrite_labels(source: Path, target: Path, codes: Mapping[int, int], reader:
         reader: nnU-Net's reader for ``source``, which also writes.
 
     Raises:
-        ValueError: The file cannot be read, or has a value that is not in ``codes``.
+        UserError: The file cannot be read, or has a value that is not in ``codes``.
     """
     try:
         labels, properties = reader.read_seg(str(source))
     except Exception:  # readers raise whatever their libraries do
-        raise ValueError(f"{source}: cannot be read as a label map; mend or remove the case") from None
+        raise UserError(f"{source}: cannot be read as a label map; mend or remove the case") from None
     reader.write_seg(decode_values(labels[0], codes, source), str(target), properties)

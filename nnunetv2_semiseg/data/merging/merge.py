@@ -11,6 +11,7 @@ import SimpleITK as sitk
 from nnunetv2.dataset_conversion.generate_dataset_json import generate_dataset_json
 from tqdm import tqdm
 
+from nnunetv2_semiseg.core.errors import UserError
 from nnunetv2_semiseg.data.conversion.volumes import read_volume
 from nnunetv2_semiseg.data.merging.label_maps import rewrite_labels
 from nnunetv2_semiseg.data.merging.sources import (
@@ -101,13 +102,13 @@ def merge_tasks(
         The new dataset.
 
     Raises:
-        FileNotFoundError: A file of a labeled case does not exist.
-        ValueError: The datasets cannot be merged (see `read_sources` and `common_format`), a structure is
+        UserFileError: A file of a labeled case does not exist.
+        UserError: The datasets cannot be merged (see `read_sources` and `common_format`), a structure is
             unknown, a label map has values that its dataset does not declare, the new dataset exists or its
             id is taken.
     """
     if dataset_folder_name(dataset_id, name) in {folder.name for folder in folders}:
-        raise ValueError(f"{dataset_folder_name(dataset_id, name)} cannot replace itself; choose another id")
+        raise UserError(f"{dataset_folder_name(dataset_id, name)} cannot replace itself; choose another id")
     sources = read_sources(folders)
     tasks = plan_tasks({source.name: _chosen(source, structures or {}) for source in sources})
     form = common_format(sources)
@@ -133,7 +134,7 @@ def _chosen(source: SourceDataset, structures: Mapping[str, Sequence[str]]) -> d
     names = structures.get(source.name, tuple(source.structures))
     for name in names:
         if name not in source.structures:
-            raise ValueError(
+            raise UserError(
                 f"{source.name} has no structure '{name}'; it has {', '.join(map(repr, source.structures))}"
             )
     return {name: source.structures[name] for name in names}

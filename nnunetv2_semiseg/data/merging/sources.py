@@ -11,6 +11,7 @@ from nnunetv2.imageio.base_reader_writer import BaseReaderWriter
 from nnunetv2.imageio.reader_writer_registry import determine_reader_writer_from_dataset_json
 from nnunetv2.imageio.simpleitk_reader_writer import SimpleITKIO
 
+from nnunetv2_semiseg.core.errors import UserError
 from nnunetv2_semiseg.data.merging.task_labels import dataset_number
 from nnunetv2_semiseg.data.merging.tasks import BACKGROUND, is_merged
 from nnunetv2_semiseg.data.raw.reading import LabeledCase, read_dataset_json, training_cases
@@ -92,17 +93,17 @@ def read_sources(folders: Sequence[Path]) -> list[SourceDataset]:
         folders: Raw datasets.
 
     Raises:
-        FileNotFoundError: A file of a labeled case does not exist.
-        ValueError: There are less than two, one is given twice or two have the same number, or one is itself
+        UserFileError: A file of a labeled case does not exist.
+        UserError: There are less than two, one is given twice or two have the same number, or one is itself
             merged, has no labeled cases, no structure, region labels or an ignore label.
     """
     if len(folders) < 2:
-        raise ValueError("merging takes at least two datasets; name them behind -d")
+        raise UserError("merging takes at least two datasets; name them behind -d")
     numbers: dict[str, str] = {}
     for folder in folders:
         number = dataset_number(folder.name)
         if number in numbers:
-            raise ValueError(
+            raise UserError(
                 f"{folder.name} and {numbers[number]} have the same number; name each dataset once"
             )
         numbers[number] = folder.name
@@ -113,7 +114,7 @@ def common_format(sources: Sequence[SourceDataset]) -> CommonFormat:
     """The format of the merged dataset.
 
     Raises:
-        ValueError: The sources have different numbers of channels, different readers, or file formats that
+        UserError: The sources have different numbers of channels, different readers, or file formats that
             cannot be converted.
     """
     channels, channel_note = _common_channels(sources)
@@ -121,7 +122,7 @@ def common_format(sources: Sequence[SourceDataset]) -> CommonFormat:
     first = sources[0]
     for source in sources[1:]:
         if source.dataset_json.get(READER) != first.dataset_json.get(READER):
-            raise ValueError(
+            raise UserError(
                 f"{source.name} and {first.name} have different readers; make '{READER}' the same in their "
                 "dataset.json"
             )
@@ -137,9 +138,9 @@ def common_format(sources: Sequence[SourceDataset]) -> CommonFormat:
 def _read_source(folder: Path) -> SourceDataset:
     dataset_json = read_dataset_json(folder)
     if is_merged(dataset_json):
-        raise ValueError(f"{folder.name} is itself a merged dataset; name the datasets that it was made of")
+        raise UserError(f"{folder.name} is itself a merged dataset; name the datasets that it was made of")
     if "dataset" not in dataset_json and not (folder / "imagesTr").is_dir():
-        raise ValueError(f"{folder} has no labeled cases: there is no folder imagesTr; leave it out")
+        raise UserError(f"{folder} has no labeled cases: there is no folder imagesTr; leave it out")
     structures = _structures(folder.name, dataset_json["labels"])
     return SourceDataset(folder, dataset_json, structures, training_cases(folder, dataset_json))
 
@@ -147,21 +148,21 @@ def _read_source(folder: Path) -> SourceDataset:
 def _structures(name: str, labels: Mapping[str, Any]) -> dict[str, int]:
     for label, value in labels.items():
         if isinstance(value, (list, tuple)):
-            raise ValueError(
+            raise UserError(
                 f"{name} has region labels ('{label}'), which cannot be merged; make them integers"
             )
         if not isinstance(value, int) or (label == BACKGROUND) != (value == 0):
-            raise ValueError(
+            raise UserError(
                 f"{name}: label '{label}' has the value {value!r} in dataset.json; '{BACKGROUND}' must be "
                 "0 and all others positive integers"
             )
     if IGNORE in labels:
-        raise ValueError(
+        raise UserError(
             f"{name} has an ignore label, which cannot be merged; leave the dataset out or annotate it fully"
         )
     structures = {label: value for label, value in labels.items() if value > 0}
     if not structures or len(set(structures.values())) < len(structures):
-        raise ValueError(
+        raise UserError(
             f"{name}: 'labels' in dataset.json must have a structure, each with a value of its own"
         )
     return structures
@@ -172,7 +173,7 @@ def _common_channels(sources: Sequence[SourceDataset]) -> tuple[tuple[str, ...],
     first = sources[0]
     for source in sources[1:]:
         if len(source.channels) != len(first.channels):
-            raise ValueError(
+            raise UserError(
                 f"{source.name} has {len(source.channels)} channels and {first.name} has "
                 f"{len(first.channels)}; one network needs the same number of channels"
             )
@@ -207,7 +208,7 @@ def _common_ending(sources: Sequence[SourceDataset]) -> tuple[str, str | None]:
         return endings[0], None
     for source in sources:
         if source.ending not in SimpleITKIO.supported_file_endings:
-            raise ValueError(
+            raise UserError(
                 f"{source.name} has {source.ending} files, which can be merged only with the same; "
                 f"the others have {', '.join(ending for ending in endings if ending != source.ending)}"
             )

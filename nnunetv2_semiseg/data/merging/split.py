@@ -7,6 +7,7 @@ from pathlib import Path
 from nnunetv2.imageio.reader_writer_registry import determine_reader_writer_from_dataset_json
 from tqdm import tqdm
 
+from nnunetv2_semiseg.core.errors import UserError, UserFileError
 from nnunetv2_semiseg.data.merging.label_maps import rewrite_labels
 from nnunetv2_semiseg.data.merging.task_labels import source_case, source_codes
 from nnunetv2_semiseg.data.merging.tasks import read_source_endings, read_tasks
@@ -30,8 +31,8 @@ def split_tasks(dataset: Path, labels: Path, output: Path, overwrite: bool = Fal
         How many cases were written for each source that has any.
 
     Raises:
-        FileNotFoundError: ``labels`` has no label maps.
-        ValueError: The dataset is not a merged one, ``output`` exists, or a file is of no source, cannot be
+        UserFileError: ``labels`` has no label maps.
+        UserError: The dataset is not a merged one, ``output`` exists, or a file is of no source, cannot be
             read or has a value that is no task's label.
     """
     dataset_json = read_dataset_json(dataset)
@@ -40,7 +41,7 @@ def split_tasks(dataset: Path, labels: Path, output: Path, overwrite: bool = Fal
     ending = dataset_json["file_ending"]
     cases = _find_cases(labels, ending, tuple(endings), dataset.name)
     if output.exists() and not overwrite:
-        raise ValueError(f"{output} exists; use --overwrite to replace it, or choose another folder")
+        raise UserError(f"{output} exists; use --overwrite to replace it, or choose another folder")
     first = next(iter(cases))
     reader = determine_reader_writer_from_dataset_json(dataset_json, str(first), verbose=False)()
     counts: dict[str, int] = {}
@@ -61,11 +62,11 @@ def _find_cases(
     for path in sorted(folder.glob(f"[!.]*{ending}")):
         found = source_case(path.name.removesuffix(ending), sources)
         if found is None:
-            raise ValueError(
+            raise UserError(
                 f"{path}: is no case of {dataset}, whose cases begin with {', '.join(sources)}; "
                 "remove the file"
             )
         cases[path] = found
     if not cases:
-        raise FileNotFoundError(f"{folder} has no label maps ending with {ending}")
+        raise UserFileError(f"{folder} has no label maps ending with {ending}")
     return cases

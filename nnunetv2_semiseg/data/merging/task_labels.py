@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 
+from nnunetv2_semiseg.core.errors import UserError
 from nnunetv2_semiseg.data.merging.tasks import BACKGROUND, Task
 
 MAX_TASKS = 255
@@ -21,7 +22,7 @@ def plan_tasks(structures: Mapping[str, Mapping[str, int]]) -> tuple[Task, ...]:
         structures: For each source dataset, the label value of each structure that is to be a task.
 
     Raises:
-        ValueError: Two tasks would have the same name, or there are too many.
+        UserError: Two tasks would have the same name, or there are too many.
     """
     counts = Counter(name for labels in structures.values() for name in labels)
     tasks: list[Task] = []
@@ -31,9 +32,9 @@ def plan_tasks(structures: Mapping[str, Mapping[str, int]]) -> tuple[Task, ...]:
             tasks.append(Task(name, len(tasks) + 1, source, value))
     for name, count in Counter(task.name for task in tasks).items():
         if count > 1 or name == BACKGROUND:
-            raise ValueError(f"'{name}' cannot be the name of a task; rename this structure in dataset.json")
+            raise UserError(f"'{name}' cannot be the name of a task; rename this structure in dataset.json")
     if len(tasks) > MAX_TASKS:
-        raise ValueError(f"{len(tasks)} tasks are too many, {MAX_TASKS} are possible; use --structures")
+        raise UserError(f"{len(tasks)} tasks are too many, {MAX_TASKS} are possible; use --structures")
     return tuple(tasks)
 
 

@@ -25,6 +25,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from nnunetv2_semiseg.core.errors import UserError
+
 TASKS, CASE_TASKS, SOURCES = "tasks", "case_tasks", "sources"
 """The keys in dataset.json."""
 
@@ -67,11 +69,11 @@ class TaskTable:
         """The tasks that a case is annotated for, at least one.
 
         Raises:
-            ValueError: The case has none.
+            UserError: The case has none.
         """
         tasks = self.by_case.get(case)
         if not tasks:
-            raise ValueError(
+            raise UserError(
                 f"{self.file}: case '{case}' has no task; name its tasks in '{CASE_TASKS}' or remove the case"
             )
         return tasks
@@ -80,14 +82,14 @@ class TaskTable:
         """Some of the tasks alone, with the labels 1, 2, ... in the given order, and their cases.
 
         Raises:
-            ValueError: ``names`` has none, one twice, or one that there is not.
+            UserError: ``names`` has none, one twice, or one that there is not.
         """
         known = {task.name: task for task in self.tasks}
         for name in names:
             if name not in known:
-                raise ValueError(f"{self.file} has no task '{name}'; it has {', '.join(known)}")
+                raise UserError(f"{self.file} has no task '{name}'; it has {', '.join(known)}")
         if not names or len(set(names)) < len(names):
-            raise ValueError(f"name at least one task, each once; {self.file} has {', '.join(known)}")
+            raise UserError(f"name at least one task, each once; {self.file} has {', '.join(known)}")
         chosen = {name: replace(known[name], label=label) for label, name in enumerate(names, start=1)}
         by_case = {
             case: tuple(sorted((chosen[task.name] for task in tasks if task.name in chosen), key=_label))
@@ -124,7 +126,7 @@ def read_tasks(dataset_json: Mapping[str, Any], file: Path) -> TaskTable:
         file: Where that was read, for errors.
 
     Raises:
-        ValueError: A key is missing, a value is not of the form that the module's docstring shows, the tasks
+        UserError: A key is missing, a value is not of the form that the module's docstring shows, the tasks
             are not the labels, or a case has an unknown task or none.
     """
     entries = _object(dataset_json, TASKS, file)
@@ -139,7 +141,7 @@ def read_source_endings(dataset_json: Mapping[str, Any], file: Path) -> dict[str
     """The file ending of each source dataset by its name; arguments as in `read_tasks`.
 
     Raises:
-        ValueError: ``sources`` is missing, is not of the form that the module's docstring shows, or lacks the
+        UserError: ``sources`` is missing, is not of the form that the module's docstring shows, or lacks the
             source of a task.
     """
     entries = _object(dataset_json, SOURCES, file)
@@ -151,7 +153,7 @@ def read_source_endings(dataset_json: Mapping[str, Any], file: Path) -> dict[str
     }
     for task in read_tasks(dataset_json, file).tasks:
         if task.source not in endings:
-            raise ValueError(f"{file}: '{SOURCES}' lacks {task.source}, the source of task '{task.name}'")
+            raise UserError(f"{file}: '{SOURCES}' lacks {task.source}, the source of task '{task.name}'")
     return endings
 
 
@@ -168,14 +170,14 @@ def _read_task(name: str, entries: Mapping[str, Any], file: Path) -> Task:
 
 def _check_tasks(tasks: list[Task], labels: Any, file: Path) -> None:
     if [task.label for task in tasks] != list(range(1, len(tasks) + 1)) or not tasks:
-        raise ValueError(f"{file}: the labels of '{TASKS}' must be 1, 2, ..., each of one task")
+        raise UserError(f"{file}: the labels of '{TASKS}' must be 1, 2, ..., each of one task")
     if labels != {BACKGROUND: 0} | {task.name: task.label for task in tasks}:
-        raise ValueError(f"{file}: 'labels' must be '{BACKGROUND}': 0 and the labels of '{TASKS}'")
+        raise UserError(f"{file}: 'labels' must be '{BACKGROUND}': 0 and the labels of '{TASKS}'")
     origins: dict[tuple[str, int], str] = {}
     for task in tasks:
         other = origins.setdefault((task.source, task.source_label), task.name)
         if task.source_label < 1 or other != task.name:
-            raise ValueError(
+            raise UserError(
                 f"{file}: '{TASKS}.{task.name}.source_label' must be a positive number that no other task of "
                 f"{task.source} has, got {task.source_label}"
             )
@@ -186,10 +188,10 @@ def _read_case(
 ) -> tuple[Task, ...]:
     names = cases[case]
     if not isinstance(names, list) or not names or len(set(map(str, names))) < len(names):
-        raise ValueError(f"{file}: '{CASE_TASKS}.{case}' must be a list of at least one task, each once")
+        raise UserError(f"{file}: '{CASE_TASKS}.{case}' must be a list of at least one task, each once")
     for name in names:
         if not isinstance(name, str) or name not in known:
-            raise ValueError(
+            raise UserError(
                 f"{file}: '{CASE_TASKS}.{case}' names the unknown task '{name}'; there are {', '.join(known)}"
             )
     return tuple(sorted((known[name] for name in names), key=_label))
@@ -199,9 +201,9 @@ def _object(content: Mapping[str, Any], key: str, file: Path, parent: str = "") 
     """A value that has to be a JSON object."""
     where = f"{parent}.{key}" if parent else key
     if key not in content:
-        raise ValueError(f"{file} has no key '{where}'; nnUNetv2_semiseg_merge_tasks writes such a dataset")
+        raise UserError(f"{file} has no key '{where}'; nnUNetv2_semiseg_merge_tasks writes such a dataset")
     if not isinstance(content[key], Mapping):
-        raise ValueError(f"{file}: '{where}' must be an object with keys, got {content[key]!r}")
+        raise UserError(f"{file}: '{where}' must be an object with keys, got {content[key]!r}")
     return dict(content[key])
 
 
@@ -209,5 +211,5 @@ def _field(entry: Mapping[str, Any], key: str, kind: type, file: Path, where: st
     value = entry.get(key)
     # in Python, true is a number
     if not isinstance(value, kind) or isinstance(value, bool):
-        raise ValueError(f"{file}: '{where}.{key}' must be of type {kind.__name__}, got {value!r}")
+        raise UserError(f"{file}: '{where}.{key}' must be of type {kind.__name__}, got {value!r}")
     return value

@@ -17,6 +17,7 @@ from nnunetv2.imageio.reader_writer_registry import (
 )
 from tqdm import tqdm
 
+from nnunetv2_semiseg.core.errors import UserError, UserFileError
 from nnunetv2_semiseg.core.files import write_json
 from nnunetv2_semiseg.core.processes import results_of_workers
 from nnunetv2_semiseg.data.raw.folders import link_or_copy
@@ -82,8 +83,8 @@ def add_unlabeled(
         The cases added, and warnings about spacings far from those of the labeled images.
 
     Raises:
-        FileNotFoundError: ``images`` is not a folder or has no file with the dataset's ending.
-        ValueError: Any image is bad: another file ending, missing or additional channels, a name that the
+        UserFileError: ``images`` is not a folder or has no file with the dataset's ending.
+        UserError: Any image is bad: another file ending, missing or additional channels, a name that the
             dataset has already, unreadable, values that are not finite, 2D where the labeled images are 3D or
             the other way round. Nothing is added; the message names up to `MAX_PROBLEMS` of them.
         WorkerKilledError: A background process was killed. Nothing is added.
@@ -117,7 +118,7 @@ def add_unlabeled(
 def _group_files(folder: Path, ending: str, files_per_case: int) -> tuple[CaseFiles, list[str]]:
     """Files by case, and what is wrong with names."""
     if not folder.is_dir():
-        raise FileNotFoundError(f"{folder} is not a folder")
+        raise UserFileError(f"{folder} is not a folder")
     by_case: dict[str, dict[int, Path]] = {}
     problems = []
     for path in sorted(path for path in folder.iterdir() if path.is_file() and not path.name.startswith(".")):
@@ -133,7 +134,7 @@ def _group_files(folder: Path, ending: str, files_per_case: int) -> tuple[CaseFi
         else:
             by_case[case][channel] = path
     if not by_case and not problems:
-        raise FileNotFoundError(f"{folder} has no files ending with {ending}")
+        raise UserFileError(f"{folder} has no files ending with {ending}")
     cases: CaseFiles = {}
     for case, channels in by_case.items():
         missing = [f"{channel:04d}" for channel in range(files_per_case) if channel not in channels]
@@ -192,7 +193,7 @@ def _refuse(problems: Sequence[str]) -> None:
     if problems:
         shown = "".join(f"\n  {problem}" for problem in problems[:MAX_PROBLEMS])
         more = f"\n  and {len(problems) - MAX_PROBLEMS} more" if len(problems) > MAX_PROBLEMS else ""
-        raise ValueError(f"nothing was added; problems: {len(problems)}{shown}{more}")
+        raise UserError(f"nothing was added; problems: {len(problems)}{shown}{more}")
 
 
 def _note_domain(dataset: Path, dataset_json: Mapping[str, Any], cases: CaseFiles, domain: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from pathlib import Path
 
+from nnunetv2_semiseg.core.errors import UserError, UserFileError
 from nnunetv2_semiseg.data.raw.writing import Selection, select_cases
 
 MAX_SHOWN = 3
@@ -23,11 +24,11 @@ def listed_cases(
         name_of: The case that a line names.
 
     Raises:
-        FileNotFoundError: The list does not exist.
-        ValueError: It names nothing, or something that is not in ``names``.
+        UserFileError: The list does not exist.
+        UserError: It names nothing, or something that is not in ``names``.
     """
     if not path.is_file():
-        raise FileNotFoundError(f"{path} does not exist; it should name a case a line")
+        raise UserFileError(f"{path} does not exist; it should name a case a line")
     found: dict[str, None] = {}
     for number, line in enumerate(path.read_text().splitlines(), start=1):
         if not line.strip():
@@ -35,13 +36,13 @@ def listed_cases(
         name = name_of(line.strip())
         if name not in names:
             shown = ", ".join(sorted(names)[:MAX_SHOWN])
-            raise ValueError(
+            raise UserError(
                 f"{path}: line {number} is '{line.strip()}', which is none of the {len(names)} {what}; "
                 f"they are {shown}{', ...' if len(names) > MAX_SHOWN else ''}"
             )
         found[name] = None
     if not found:
-        raise ValueError(f"{path} names no case; write one a line")
+        raise UserError(f"{path} names no case; write one a line")
     return list(found)
 
 
@@ -66,11 +67,11 @@ def choose_labeled(
         name_of: See `listed_cases`.
 
     Raises:
-        FileNotFoundError: The list does not exist.
-        ValueError: Both or neither of number and list are given, or one of them cannot be fulfilled.
+        UserFileError: The list does not exist.
+        UserError: Both or neither of number and list are given, or one of them cannot be fulfilled.
     """
     if num_labeled is not None and labeled_list is None:
         return select_cases(list(names), num_labeled, selection, seed, what)
     if labeled_list is not None and num_labeled is None:
         return listed_cases(labeled_list, names, what, name_of)
-    raise ValueError("give either the number of labeled cases (--num-labeled) or their list (--labeled-list)")
+    raise UserError("give either the number of labeled cases (--num-labeled) or their list (--labeled-list)")

@@ -17,6 +17,8 @@ from nnunetv2.utilities.dataset_name_id_conversion import (
     maybe_convert_to_dataset_name,
 )
 
+from nnunetv2_semiseg.core.errors import UserError, UserFileError
+
 MAX_DATASET_ID = 999
 """nnU-Net reads the id from three digits of the folder's name."""
 
@@ -25,11 +27,11 @@ def raw_folder() -> Path:
     """The folder that the environment variable ``nnUNet_raw`` names.
 
     Raises:
-        ValueError: The variable is not set.
+        UserError: The variable is not set.
     """
     value = nnUNet_raw.get()
     if not value:
-        raise ValueError("nnUNet_raw is not set; let it name the folder of your raw datasets")
+        raise UserError("nnUNet_raw is not set; let it name the folder of your raw datasets")
     return Path(value)
 
 
@@ -40,8 +42,8 @@ def find_raw_dataset(dataset: int | str) -> Path:
         dataset: Its id (``27``, ``"27"``) or its whole name (``"Dataset027_ACDC"``).
 
     Raises:
-        FileNotFoundError: No raw dataset has this id or name.
-        ValueError: Several datasets have this id, or ``dataset`` is neither an id nor a name.
+        UserFileError: No raw dataset has this id or name.
+        UserError: Several datasets have this id, or ``dataset`` is neither an id nor a name.
     """
     parent = raw_folder()
     try:
@@ -49,10 +51,10 @@ def find_raw_dataset(dataset: int | str) -> Path:
     except RuntimeError:
         names = ", ".join(find_candidate_datasets(int(dataset)))
         if names:
-            raise ValueError(f"dataset id {dataset} belongs to several datasets: {names}") from None
-        raise FileNotFoundError(f"{parent} has no dataset with id {dataset}") from None
+            raise UserError(f"dataset id {dataset} belongs to several datasets: {names}") from None
+        raise UserFileError(f"{parent} has no dataset with id {dataset}") from None
     if not (parent / name / "dataset.json").is_file():
-        raise FileNotFoundError(f"{parent / name} has no dataset.json, so it is not a raw dataset")
+        raise UserFileError(f"{parent / name} has no dataset.json, so it is not a raw dataset")
     return parent / name
 
 
@@ -74,22 +76,22 @@ def new_dataset_folder(parent: Path, dataset_id: int, name: str, overwrite: bool
         The path for the dataset. Nothing is created.
 
     Raises:
-        ValueError: Id or name is not valid, the id belongs to a dataset of another name (in nnUNet_raw,
+        UserError: Id or name is not valid, the id belongs to a dataset of another name (in nnUNet_raw,
             nnUNet_preprocessed or nnUNet_results), or the dataset exists and ``overwrite`` is false.
     """
     if not 1 <= dataset_id <= MAX_DATASET_ID:
-        raise ValueError(f"dataset id {dataset_id} is not between 1 and {MAX_DATASET_ID}")
+        raise UserError(f"dataset id {dataset_id} is not between 1 and {MAX_DATASET_ID}")
     if not re.fullmatch(r"[A-Za-z0-9_-]+", name):
-        raise ValueError(f"dataset name '{name}' may have only letters, digits, '_' and '-'")
+        raise UserError(f"dataset name '{name}' may have only letters, digits, '_' and '-'")
     target = parent / dataset_folder_name(dataset_id, name)
     in_parent = [folder.name for folder in parent.glob(f"Dataset{dataset_id:03d}*") if folder.is_dir()]
     others = {*in_parent, *map(str, find_candidate_datasets(dataset_id))} - {target.name}
     if others:
-        raise ValueError(
+        raise UserError(
             f"dataset id {dataset_id} is taken by {', '.join(sorted(others))}; choose another for '{name}'"
         )
     if target.exists() and not overwrite:
-        raise ValueError(f"{target} exists; use --overwrite to replace it")
+        raise UserError(f"{target} exists; use --overwrite to replace it")
     _warn_of_stale_preprocessing(target.name)
     return target
 

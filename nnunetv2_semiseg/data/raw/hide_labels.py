@@ -8,6 +8,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from nnunetv2_semiseg.core.errors import UserError
 from nnunetv2_semiseg.data.raw.case_lists import choose_labeled
 from nnunetv2_semiseg.data.raw.folders import (
     dataset_folder_name,
@@ -61,19 +62,19 @@ def hide_labels(
         The new dataset's folder.
 
     Raises:
-        FileNotFoundError: An image or label of a training case does not exist, or the list does not.
-        ValueError: Both or neither of number and list are given, the dataset has fewer training cases or not
+        UserFileError: An image or label of a training case does not exist, or the list does not.
+        UserError: Both or neither of number and list are given, the dataset has fewer training cases or not
             the listed ones, the new one exists or would replace ``source``, its id is taken, a file does not
             have the dataset's ending, or a training case has the name of an unlabeled one.
     """
     if dataset_folder_name(dataset_id, name) == source.name:
-        raise ValueError(f"{source.name} cannot replace itself; choose another id for the new dataset")
+        raise UserError(f"{source.name} cannot replace itself; choose another id for the new dataset")
     target = new_dataset_folder(source.parent, dataset_id, name, overwrite)
     dataset_json = read_dataset_json(source)
     ending = dataset_json["file_ending"]
     cases = training_cases(source, dataset_json)
     for case in sorted(image_names(source / "imagesUn", ending) & set(cases)):
-        raise ValueError(f"{source}: case '{case}' is both labeled and in imagesUn; rename one of them")
+        raise UserError(f"{source}: case '{case}' is both labeled and in imagesUn; rename one of them")
     what = f"training cases in {source.name}"
     name_of = partial(_name_in_list, ending=ending)
     labeled = set(choose_labeled(cases, num_labeled, labeled_list, selection, seed, what, name_of))

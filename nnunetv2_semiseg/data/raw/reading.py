@@ -14,6 +14,8 @@ from nnunetv2.utilities.utils import (
     get_identifiers_from_splitted_dataset_folder,
 )
 
+from nnunetv2_semiseg.core.errors import UserError, UserFileError
+
 CHANNEL_SUFFIX_LENGTH = len("_0000")
 
 
@@ -34,17 +36,17 @@ def read_dataset_json(folder: Path) -> dict[str, Any]:
     """Content of a raw dataset's dataset.json.
 
     Raises:
-        FileNotFoundError: There is none.
-        ValueError: It is not JSON, or one of the keys that nnU-Net needs is missing.
+        UserFileError: There is none.
+        UserError: It is not JSON, or one of the keys that nnU-Net needs is missing.
     """
     path = folder / "dataset.json"
     try:
         content = json.loads(path.read_text())
     except json.JSONDecodeError as error:
-        raise ValueError(f"{path} is not valid JSON: {error}") from None
+        raise UserError(f"{path} is not valid JSON: {error}") from None
     for key in ("channel_names", "labels", "file_ending"):
         if key not in content:
-            raise ValueError(f"{path} has no key '{key}', which nnU-Net needs")
+            raise UserError(f"{path} has no key '{key}', which nnU-Net needs")
     return cast("dict[str, Any]", content)
 
 
@@ -56,13 +58,13 @@ def training_cases(folder: Path, dataset_json: Mapping[str, Any]) -> dict[str, L
         dataset_json: Content of its dataset.json.
 
     Raises:
-        FileNotFoundError: imagesTr or one of the files does not exist.
-        ValueError: There are no cases, one has no images, or a file has another ending than the dataset says.
+        UserFileError: imagesTr or one of the files does not exist.
+        UserError: There are no cases, one has no images, or a file has another ending than the dataset says.
     """
     # a copy: nnU-Net writes absolute paths into the dictionary that it is given
     found = get_filenames_of_train_images_and_targets(str(folder), copy.deepcopy(dict(dataset_json)))
     if not found:
-        raise ValueError(f"{folder} has no training cases ending with {dataset_json['file_ending']}")
+        raise UserError(f"{folder} has no training cases ending with {dataset_json['file_ending']}")
     cases = {
         str(case): LabeledCase(tuple(map(Path, files["images"])), Path(files["label"]))
         for case, files in found.items()
@@ -104,9 +106,9 @@ def _existing(path: Path) -> Path | None:
 
 def _check_files(folder: Path, case: str, files: LabeledCase, ending: str) -> None:
     if not files.images:
-        raise ValueError(f"{folder}: case '{case}' has no images; they are named CASE_0000{ending}")
+        raise UserError(f"{folder}: case '{case}' has no images; they are named CASE_0000{ending}")
     for path in (*files.images, files.label):
         if not path.is_file():
-            raise FileNotFoundError(f"{path} does not exist, but training case '{case}' needs it")
+            raise UserFileError(f"{path} does not exist, but training case '{case}' needs it")
         if not path.name.endswith(ending):
-            raise ValueError(f"{path}: the files of this dataset must end with {ending}")
+            raise UserError(f"{path}: the files of this dataset must end with {ending}")

@@ -18,6 +18,7 @@ import numpy as np
 from nnunetv2.dataset_conversion.generate_dataset_json import generate_dataset_json
 from tqdm import tqdm
 
+from nnunetv2_semiseg.core.errors import UserError
 from nnunetv2_semiseg.data.raw.folders import new_dataset_folder, staged_folder
 
 Part: TypeAlias = Literal["labeled", "unlabeled", "test"]
@@ -92,7 +93,7 @@ def write_raw_dataset(
         The dataset's folder.
 
     Raises:
-        ValueError: The id is taken, the dataset exists and ``overwrite`` is false, a case name appears twice,
+        UserError: The id is taken, the dataset exists and ``overwrite`` is false, a case name appears twice,
             or a case cannot be written.
     """
     target = new_dataset_folder(parent, dataset_id, name, overwrite)
@@ -108,11 +109,11 @@ def check_unique(names: Sequence[str]) -> None:
     """Refuse case names that appear more than once.
 
     Raises:
-        ValueError: Names the first of them.
+        UserError: Names the first of them.
     """
     for name, count in Counter(names).items():
         if count > 1:
-            raise ValueError(f"case name '{name}' appears {count} times; rename the files that lead to it")
+            raise UserError(f"case name '{name}' appears {count} times; rename the files that lead to it")
 
 
 def case_name(domain: str, stem: str) -> str:
@@ -145,16 +146,14 @@ def select_cases(
         ``count`` of the names, sorted.
 
     Raises:
-        ValueError: Fewer than ``count`` candidates, ``count`` below 1, or an unknown ``selection``.
+        UserError: Fewer than ``count`` candidates, ``count`` below 1, or an unknown ``selection``.
     """
     if selection not in get_args(Selection):
-        raise ValueError(
-            f"selection '{selection}' is unknown; choose one of {', '.join(get_args(Selection))}"
-        )
+        raise UserError(f"selection '{selection}' is unknown; choose one of {', '.join(get_args(Selection))}")
     if count < 1:
-        raise ValueError(f"{count} labeled cases are too few; at least 1 is needed")
+        raise UserError(f"{count} labeled cases are too few; at least 1 is needed")
     if count > len(names):
-        raise ValueError(f"{count} labeled cases asked for, but there are only {len(names)} {what}")
+        raise UserError(f"{count} labeled cases asked for, but there are only {len(names)} {what}")
     ordered = sorted(names)
     if selection == "first":
         return ordered[:count]

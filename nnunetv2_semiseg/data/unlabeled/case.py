@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 from nnunetv2.training.dataloading.nnunet_dataset import comp_blosc2_params, nnUNetDatasetBlosc2
 
+from nnunetv2_semiseg.core.errors import UserError
+
 
 @dataclass(frozen=True)
 class CaseTask:
@@ -60,7 +62,7 @@ def _run_preprocessor(task: CaseTask) -> tuple[np.ndarray, np.ndarray, dict[str,
     plans = task.plans_manager
     data, properties = plans.image_reader_writer_class().read_images([str(file) for file in task.files])
     if not np.isfinite(data).all():
-        raise ValueError("it has values that are NaN or infinite")
+        raise UserError("it has values that are NaN or infinite")
     _check_channels(data.shape[0], task.dataset_json)
     _check_dimension(data.shape[1:], plans)
     preprocessor = task.configuration_manager.preprocessor_class(verbose=False)
@@ -75,16 +77,16 @@ def _check_channels(channels: int, dataset_json: Mapping[str, Any]) -> None:
     # nnU-Net 1 called them modalities, and nnU-Net 2 still reads such files
     names = dataset_json.get("channel_names") or dataset_json["modality"]
     if channels != len(names):
-        raise ValueError(f"it has {channels} channel(s) and dataset.json names {len(names)}")
+        raise UserError(f"it has {channels} channel(s) and dataset.json names {len(names)}")
 
 
 def _check_dimension(shape: tuple[int, ...], plans_manager: Any) -> None:
     flat = shape[plans_manager.transpose_forward[0]] == 1
     plans_are_flat = round(plans_manager.original_median_shape_after_transp[0]) == 1
     if flat and not plans_are_flat:
-        raise ValueError("it is a 2D image and the labeled ones are volumes")
+        raise UserError("it is a 2D image and the labeled ones are volumes")
     if plans_are_flat and not flat:
-        raise ValueError("it is a volume and the labeled images are 2D")
+        raise UserError("it is a volume and the labeled images are 2D")
 
 
 def _save(task: CaseTask, data: np.ndarray, seg: np.ndarray, properties: dict[str, Any]) -> None:

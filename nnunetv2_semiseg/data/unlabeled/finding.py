@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from nnunetv2_semiseg.core.errors import UserError, UserFileError
+
 FOLDER = "imagesUn"
 """Where unlabeled images lie in a raw dataset, named like those in ``imagesTr``."""
 
@@ -25,15 +27,15 @@ def find_unlabeled_cases(
         Case name -> files in the order of their channels; sorted by name.
 
     Raises:
-        FileNotFoundError: There is no folder ``imagesUn``, or no image in it.
-        ValueError: A file has no channel number, a case lacks channels that others have, or a case name is
+        UserFileError: There is no folder ``imagesUn``, or no image in it.
+        UserError: A file has no channel number, a case lacks channels that others have, or a case name is
             also that of a labeled case.
     """
     ending = dataset_json["file_ending"]
     folder = raw_dataset / FOLDER
     cases = _by_case(_images(folder, ending, log), ending)
     if not cases:
-        raise FileNotFoundError(
+        raise UserFileError(
             f"no unlabeled images: put them into {folder}, named like those in imagesTr (CASE_0000{ending}), "
             "by hand or with nnUNetv2_semiseg_add_unlabeled or nnUNetv2_semiseg_hide_labels"
         )
@@ -59,11 +61,11 @@ def _by_case(files: Iterable[Path], ending: str) -> dict[str, dict[str, Path]]:
     for file in files:
         match = re.fullmatch(rf"(.+)_(\d{{4}}){re.escape(ending)}", file.name)
         if match is None:
-            raise ValueError(f"{file} has no channel number: rename it like imagesTr, CASE_0000{ending}")
+            raise UserError(f"{file} has no channel number: rename it like imagesTr, CASE_0000{ending}")
         case, channel = match.groups()
         if case.endswith("_seg"):
             # nnU-Net would take CASE_seg.b2nd for the segmentation of CASE
-            raise ValueError(f"{file}: a case name must not end in '_seg'; rename the file")
+            raise UserError(f"{file}: a case name must not end in '_seg'; rename the file")
         cases.setdefault(case, {})[channel] = file
     return cases
 
@@ -83,7 +85,7 @@ def _labeled_cases(raw_dataset: Path, dataset_json: Mapping[str, Any]) -> dict[s
 def _refuse_labeled(cases: Mapping[str, Any], labeled: Mapping[str, Any], raw_dataset: Path) -> None:
     both = sorted(set(cases) & set(labeled))
     if both:
-        raise ValueError(
+        raise UserError(
             f"{naming(both)}: labeled and unlabeled in {raw_dataset}; remove the case from imagesTr or from "
             f"{FOLDER} (nnUNetv2_semiseg_hide_labels moves labeled cases)"
         )
@@ -99,11 +101,11 @@ def _refuse_incomplete(
     expected = {channel for files in reference.values() for channel in files}
     for case, files in sorted(cases.items()):
         for channel in sorted(expected - set(files)):
-            raise ValueError(
+            raise UserError(
                 f"case {case} lacks a channel: add {folder / f'{case}_{channel}{ending}'} or remove the case"
             )
         for channel in sorted(set(files) - expected):
-            raise ValueError(
+            raise UserError(
                 f"{files[channel]}: the labeled cases have no channel {channel}; remove this file"
             )
 

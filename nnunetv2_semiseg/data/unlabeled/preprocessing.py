@@ -12,6 +12,7 @@ from filelock import FileLock, Timeout
 from nnunetv2.configuration import default_num_processes
 from nnunetv2.paths import nnUNet_preprocessed, nnUNet_raw
 
+from nnunetv2_semiseg.core.errors import UserError, UserFileError
 from nnunetv2_semiseg.core.processes import results_of_workers
 from nnunetv2_semiseg.data.unlabeled.case import CaseTask, preprocess_case
 from nnunetv2_semiseg.data.unlabeled.finding import FOLDER, find_unlabeled_cases, naming
@@ -69,8 +70,8 @@ def preprocess_unlabeled(
         Folder and names of the cases.
 
     Raises:
-        FileNotFoundError: There are no unlabeled images.
-        ValueError: File names do not fit the dataset, or images cannot be used; those that can are done.
+        UserFileError: There are no unlabeled images.
+        UserError: File names do not fit the dataset, or images cannot be used; those that can are done.
         WorkerKilledError: A background process was killed.
     """
     store = UnlabeledStore(Path(nnUNet_preprocessed) / dataset_name, configuration_manager.data_identifier)
@@ -174,16 +175,16 @@ def _already_preprocessed(
     remedy = f"set nnUNet_raw to a folder with {dataset_name}/{FOLDER}, so that they can be preprocessed"
     cases = tuple(sorted(store.manifest.cases))
     if not cases:
-        raise FileNotFoundError(f"no unlabeled images in {store.folder}: {remedy}")
+        raise UserFileError(f"no unlabeled images in {store.folder}: {remedy}")
     changed = store.manifest.changed_fields(fields)
     if changed:
-        raise ValueError(
+        raise UserError(
             f"the unlabeled images in {store.folder} were preprocessed with other plans (different: "
             f"{', '.join(changed)}): {remedy}"
         )
     incomplete = sorted(set(cases) - set(store.complete_cases()))
     if incomplete:
-        raise FileNotFoundError(f"{naming(incomplete)}: files are missing in {store.folder}; {remedy}")
+        raise UserFileError(f"{naming(incomplete)}: files are missing in {store.folder}; {remedy}")
     log(f"no raw images of {dataset_name} here: using the {len(cases)} unlabeled cases in {store.folder}")
     return UnlabeledData(store.folder, cases)
 
@@ -208,6 +209,6 @@ def _announce(
 def _refuse(problems: Mapping[str, str], folder: Path) -> None:
     if problems:
         named = naming([f"{case} ({problem})" for case, problem in sorted(problems.items())])
-        raise ValueError(
+        raise UserError(
             f"{named} cannot be used: replace or remove these images in {folder}; all others are preprocessed"
         )

@@ -19,6 +19,7 @@ from nnunetv2.imageio.base_reader_writer import BaseReaderWriter
 from nnunetv2.utilities.json_export import recursive_fix_for_json_export
 from tqdm import tqdm
 
+from nnunetv2_semiseg.core.errors import UserError, UserFileError
 from nnunetv2_semiseg.core.files import replacing
 from nnunetv2_semiseg.data.merging.tasks import TaskTable
 from nnunetv2_semiseg.evaluation.measuring.reading import label_reader
@@ -44,13 +45,13 @@ def evaluate_by_task(
         What nnU-Net writes into summary.json: ``metric_per_case``, ``mean`` by label and ``foreground_mean``.
 
     Raises:
-        FileNotFoundError: There are no predictions, or one has no truth.
-        ValueError: A case has no task, a label map cannot be read, or its size is not that of its truth.
+        UserFileError: There are no predictions, or one has no truth.
+        UserError: A case has no task, a label map cannot be read, or its size is not that of its truth.
     """
     ending = dataset_json["file_ending"]
     files = sorted(predictions.glob(f"[!.]*{ending}"))
     if not files:
-        raise FileNotFoundError(f"{predictions} has no label maps ending with {ending}")
+        raise UserFileError(f"{predictions} has no label maps ending with {ending}")
     own_labels = {file: _own_labels(file, reference / file.name, table, ending) for file in files}
     reader = label_reader(dataset_json, files[0])
     cases = [
@@ -102,9 +103,7 @@ def _own_labels(file: Path, truth: Path, table: TaskTable, ending: str) -> list[
     """Labels of the tasks that a case counts for; what it lacks is said before anything is measured."""
     own = [task.label for task in table.of_case(file.name.removesuffix(ending))]
     if not truth.is_file():
-        raise FileNotFoundError(
-            f"{truth} does not exist, but {file} does: name the folder with its true labels"
-        )
+        raise UserFileError(f"{truth} does not exist, but {file} does: name the folder with its true labels")
     return own
 
 
@@ -116,7 +115,7 @@ def _evaluate_case(
         result = compute_metrics(str(truth), str(file), reader, own)
     except Exception as error:  # readers raise whatever their libraries do, numpy where sizes differ
         reason = str(error).strip().splitlines()[-1:]
-        raise ValueError(f"{file} cannot be compared with {truth}: {''.join(reason)}") from None
+        raise UserError(f"{file} cannot be compared with {truth}: {''.join(reason)}") from None
     metrics: Metrics = {task.label: dict.fromkeys(METRICS, math.nan) for task in table.tasks}
     return {**result, "metrics": metrics | result["metrics"]}
 

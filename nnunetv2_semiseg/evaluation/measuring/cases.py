@@ -10,6 +10,7 @@ from typing import Any
 from nnunetv2.imageio.base_reader_writer import BaseReaderWriter
 from tqdm import tqdm
 
+from nnunetv2_semiseg.core.errors import UserError
 from nnunetv2_semiseg.core.processes import results_of_workers
 from nnunetv2_semiseg.evaluation.measuring.classes import (
     LabelClass,
@@ -81,7 +82,7 @@ def measure_cases(
         num_processes: Background processes; with 1, this process does it.
 
     Raises:
-        ValueError: A case has no domain, a label map cannot be read or compared, or some have a spacing and
+        UserError: A case has no domain, a label map cannot be read or compared, or some have a spacing and
             others don't.
         WorkerKilledError: A background process was killed.
     """
@@ -104,7 +105,7 @@ def measure_cases(
         other = next(
             files.reference for files, result in zip(cases, results, strict=True) if result[1] != unit
         )
-        raise ValueError(
+        raise UserError(
             f"{cases[0].reference} is in {unit} and {other} is not: give all label maps a spacing, or none"
         )
     scores = [score for model in range(len(models)) for by_model, _ in results for score in by_model[model]]

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from nnunetv2_semiseg.core.errors import UserError
+
 IGNORE = "ignore"
 """nnU-Net's name of the label of unannotated pixels, which count for nothing."""
 
@@ -39,7 +41,7 @@ def foreground_classes(labels: Mapping[str, Any]) -> list[LabelClass]:
         labels: ``labels`` of dataset.json: a value, or the values of a region, by name.
 
     Raises:
-        ValueError: A value is no integer, or there is no foreground.
+        UserError: A value is no integer, or there is no foreground.
     """
     classes = [
         LabelClass(name, values)
@@ -47,7 +49,7 @@ def foreground_classes(labels: Mapping[str, Any]) -> list[LabelClass]:
         if name != IGNORE and set(values) != {0}
     ]
     if not classes:
-        raise ValueError("'labels' of dataset.json has no foreground class, so there is nothing to measure")
+        raise UserError("'labels' of dataset.json has no foreground class, so there is nothing to measure")
     return classes
 
 
@@ -64,5 +66,5 @@ def predictable_values(labels: Mapping[str, Any]) -> set[int]:
 def _values(name: str, value: Any) -> tuple[int, ...]:
     values = tuple(value) if isinstance(value, (list, tuple)) else (value,)
     if not values or any(isinstance(entry, bool) or not isinstance(entry, int) for entry in values):
-        raise ValueError(f"label '{name}' of dataset.json is {value!r}: give it an integer or a list of them")
+        raise UserError(f"label '{name}' of dataset.json is {value!r}: give it an integer or a list of them")
     return values

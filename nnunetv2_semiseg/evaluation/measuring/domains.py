@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from nnunetv2_semiseg.core.errors import UserError
+
 ALL = "all"
 """The one domain of cases for which dataset.json names none."""
 
@@ -21,7 +23,7 @@ def domains_of(cases: Iterable[str], dataset_json: Mapping[str, Any]) -> dict[st
         images of a dataset have.
 
     Raises:
-        ValueError: A case has none while others have one, or has one that is no text; or ``domains`` is no
+        UserError: A case has none while others have one, or has one that is no text; or ``domains`` is no
             object.
     """
     named = _named(dataset_json)
@@ -53,7 +55,7 @@ def _named(dataset_json: Mapping[str, Any]) -> Mapping[str, Any]:
     """Domains by case, as they stand in dataset.json."""
     named = dataset_json.get("domains", {})
     if not isinstance(named, Mapping):
-        raise ValueError(
+        raise UserError(
             f"'domains' of dataset.json is {named!r}: give the domain of each case by its name, or leave it "
             "out"
         )
@@ -62,8 +64,8 @@ def _named(dataset_json: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def _domain_of(case: str, named: Mapping[str, Any]) -> str:
     if case not in named:
-        raise ValueError(f"case '{case}' has no domain: add it to 'domains' in dataset.json")
+        raise UserError(f"case '{case}' has no domain: add it to 'domains' in dataset.json")
     domain = named[case]
     if not isinstance(domain, str) or not domain:
-        raise ValueError(f"case '{case}' has the domain {domain!r} in dataset.json: give it a name")
+        raise UserError(f"case '{case}' has the domain {domain!r} in dataset.json: give it a name")
     return domain

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from nnunetv2_semiseg.core.errors import UserError, UserFileError
 from nnunetv2_semiseg.data.raw.reading import read_dataset_json
 
 
@@ -42,13 +43,13 @@ def label_files(folder: Path, ending: str) -> dict[str, Path]:
     """Label maps of a folder by case; hidden files and files with another ending are none.
 
     Raises:
-        FileNotFoundError: The folder does not exist or has no label maps.
+        UserFileError: The folder does not exist or has no label maps.
     """
     if not folder.is_dir():
-        raise FileNotFoundError(f"{folder} is not a folder: name the folder of the label images")
+        raise UserFileError(f"{folder} is not a folder: name the folder of the label images")
     files = {file.name.removesuffix(ending): file for file in sorted(folder.glob(f"[!.]*{ending}"))}
     if not files:
-        raise FileNotFoundError(f"{folder} has no label images ending with {ending}")
+        raise UserFileError(f"{folder} has no label images ending with {ending}")
     return files
 
 
@@ -62,8 +63,8 @@ def match_cases(reference: Path, predictions: list[Path], ending: str, common: b
         common: Leave out cases that are not in all folders, instead of refusing them.
 
     Raises:
-        FileNotFoundError: A folder has no label maps, or, unless ``common``, lacks a prediction.
-        ValueError: A folder has no case of the reference, or, unless ``common``, a case that it lacks.
+        UserFileError: A folder has no label maps, or, unless ``common``, lacks a prediction.
+        UserError: A folder has no case of the reference, or, unless ``common``, a case that it lacks.
     """
     true = label_files(reference, ending)
     predicted = {folder: label_files(folder, ending) for folder in predictions}
@@ -71,7 +72,7 @@ def match_cases(reference: Path, predictions: list[Path], ending: str, common: b
         _check_names(folder, files, reference, true, common)
     shared = set(true).intersection(*predicted.values())
     if not shared:
-        raise ValueError(f"no case is in all of {', '.join(map(str, predictions))}: compare fewer folders")
+        raise UserError(f"no case is in all of {', '.join(map(str, predictions))}: compare fewer folders")
     cases = tuple(
         CaseFiles(case, true[case], tuple(predicted[folder][case] for folder in predictions))
         for case in sorted(shared)
@@ -87,13 +88,13 @@ def check_labels(predictions: Path, dataset_json: Mapping[str, Any]) -> None:
         dataset_json: Of the dataset that they are measured for.
 
     Raises:
-        ValueError: The labels differ.
+        UserError: The labels differ.
     """
     if not (predictions / "dataset.json").is_file():
         return
     labels = read_dataset_json(predictions)["labels"]
     if labels != dataset_json["labels"]:
-        raise ValueError(
+        raise UserError(
             f"{predictions} has predictions of another dataset: its dataset.json has the labels {labels}, "
             f"the dataset to measure has {dataset_json['labels']}; name that folder's dataset by -d, or "
             "remove its dataset.json if the values mean the same"
@@ -107,17 +108,17 @@ def _check_names(
     missing, extra = sorted(set(true) - set(files)), sorted(set(files) - set(true))
     remedy = "or measure the cases that all folders have by --common-cases"
     if len(extra) == len(files):
-        raise ValueError(
+        raise UserError(
             f"{folder} has no case of {reference}, but for example '{extra[0]}': is it of another dataset? "
             "Name the dataset by -d or its true labels by -r"
         )
     if missing and not common:
-        raise FileNotFoundError(
+        raise UserFileError(
             f"{folder} lacks {len(missing)} of {len(true)} cases in {reference}, the first is '{missing[0]}'"
             f": predict them, {remedy}"
         )
     if extra and not common:
-        raise ValueError(
+        raise UserError(
             f"{folder} has {len(extra)} cases without true labels in {reference}, the first is '{extra[0]}': "
             f"remove them, name other labels by -r, {remedy}"
         )

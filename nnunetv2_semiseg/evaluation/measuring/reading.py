@@ -17,6 +17,8 @@ from nnunetv2.imageio.natural_image_reader_writer import NaturalImage2DIO
 from nnunetv2.imageio.reader_writer_registry import determine_reader_writer_from_dataset_json
 from nnunetv2.imageio.tif_reader_writer import Tiff3DIO
 
+from nnunetv2_semiseg.core.errors import UserError
+
 LabelArray = npt.NDArray[np.int32]
 
 MANY_VALUES = 1 << 16
@@ -44,14 +46,14 @@ def label_reader(dataset_json: Mapping[str, Any], example: Path) -> BaseReaderWr
         example: One of the label maps; some file endings leave several readers.
 
     Raises:
-        ValueError: No reader can read the example.
+        UserError: No reader can read the example.
     """
     try:
         # it prints the traceback of every reader that it tries in vain
         with contextlib.redirect_stderr(io.StringIO()), contextlib.redirect_stdout(io.StringIO()):
             return determine_reader_writer_from_dataset_json(dataset_json, str(example), verbose=False)()
     except RuntimeError:
-        raise ValueError(f"{example} can be read by none of nnU-Net's readers: replace this file") from None
+        raise UserError(f"{example} can be read by none of nnU-Net's readers: replace this file") from None
 
 
 def read_pair(
@@ -71,18 +73,18 @@ def read_pair(
         ignore: The ignore label, which only the reference may have.
 
     Raises:
-        ValueError: A file cannot be read or has a label that the dataset lacks, or sizes or spacings differ.
+        UserError: A file cannot be read or has a label that the dataset lacks, or sizes or spacings differ.
     """
     true, predicted = read_label_map(reader, reference), read_label_map(reader, prediction)
     _check_values(reference, true.labels, {*predictable, *([] if ignore is None else [ignore])})
     _check_values(prediction, predicted.labels, predictable)
     if true.labels.shape != predicted.labels.shape:
-        raise ValueError(
+        raise UserError(
             f"{prediction} has the size {predicted.labels.shape}, but its truth {reference} has "
             f"{true.labels.shape}: predict the original image"
         )
     if true.spacing and predicted.spacing and not np.allclose(true.spacing, predicted.spacing, rtol=1e-3):
-        raise ValueError(
+        raise UserError(
             f"{prediction} has the spacing {predicted.spacing}, but its truth {reference} has {true.spacing}"
             ": correct the wrong one"
         )
@@ -93,7 +95,7 @@ def read_label_map(reader: BaseReaderWriter, file: Path) -> LabelMap:
     """One label map.
 
     Raises:
-        ValueError: It cannot be read, has several channels, or a value that is no integer.
+        UserError: It cannot be read, has several channels, or a value that is no integer.
     """
     try:
         with contextlib.redirect_stdout(io.StringIO()):  # a line for each tiff without spacing
@@ -102,18 +104,16 @@ def read_label_map(reader: BaseReaderWriter, file: Path) -> LabelMap:
         raise
     except Exception as error:  # readers raise what they like on a broken file
         reason = (str(error) or type(error).__name__).strip().splitlines()[-1]
-        raise ValueError(
+        raise UserError(
             f"{file} cannot be read ({textwrap.shorten(reason, 120)}): replace this file"
         ) from None
     if len(values) != 1:
-        raise ValueError(
-            f"{file} has {len(values)} channels: a label map has one, with a label in each pixel"
-        )
+        raise UserError(f"{file} has {len(values)} channels: a label map has one, with a label in each pixel")
     with np.errstate(invalid="ignore"):  # NaN becomes some integer and is found to differ
         labels = values[0].astype(np.int32)
     if not np.array_equal(labels, values[0]):
         wrong = values[0][labels != values[0]][0]
-        raise ValueError(f"{file} has the value {wrong}: a label map has integers only")
+        raise UserError(f"{file} has the value {wrong}: a label map has integers only")
     return LabelMap(labels, _spacing(reader, file, properties))
 
 
@@ -130,7 +130,7 @@ def _check_values(file: Path, labels: LabelArray, known: Collection[int]) -> Non
     unknown = sorted(_values(labels) - set(known))
     if unknown:
         allowed = ", ".join(map(str, sorted(known)))
-        raise ValueError(
+        raise UserError(
             f"{file} has the label {unknown[0]}, the dataset has only {allowed}: is it of another dataset?"
         )
 

@@ -19,6 +19,8 @@ from typing import IO, Any
 
 import numpy as np
 
+from nnunetv2_semiseg.core.errors import UserError, UserFileError
+
 CHECKPOINTS = ("checkpoint_final.pth", "checkpoint_latest.pth", "checkpoint_best.pth")
 """The first that a fold has counts; the others are of a training that has not ended."""
 
@@ -59,17 +61,15 @@ def read_trainings(folder: Path) -> list[FoldHistory]:
     """The histories of all folds of a model folder, or of one fold's folder.
 
     Raises:
-        FileNotFoundError: There is no such folder, or no checkpoint in it.
-        ValueError: A checkpoint cannot be read or has no history.
+        UserFileError: There is no such folder, or no checkpoint in it.
+        UserError: A checkpoint cannot be read or has no history.
     """
     if not folder.is_dir():
-        raise FileNotFoundError(
-            f"{folder} is not a folder: name a model folder, which has fold_0 or fold_all"
-        )
+        raise UserFileError(f"{folder} is not a folder: name a model folder, which has fold_0 or fold_all")
     folds = [folder] if _checkpoint(folder) else sorted(folder.glob("fold_*"))
     found = [(fold.name, file) for fold in folds if (file := _checkpoint(fold))]
     if not found:
-        raise FileNotFoundError(
+        raise UserFileError(
             f"{folder} has no fold with {CHECKPOINTS[0]}: name a model folder, which has fold_0 or fold_all"
         )
     return [_history(name, file) for name, file in found]
@@ -90,7 +90,7 @@ def _history(fold: str, file: Path) -> FoldHistory:
         trainer = checkpoint.get("trainer_name")
         return FoldHistory(fold, values, trainer if isinstance(trainer, str) else "")
     except Exception as error:  # what a damaged pickle ends with cannot be listed
-        raise ValueError(
+        raise UserError(
             f"{file} is no checkpoint of nnU-Net with a history ({type(error).__name__}): leave out its model"
         ) from None
 

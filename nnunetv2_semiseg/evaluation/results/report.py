@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from nnunetv2_semiseg.core.errors import UserError
 from nnunetv2_semiseg.evaluation.measuring.scores import Score
 from nnunetv2_semiseg.evaluation.results.costs import TrainingCost
 from nnunetv2_semiseg.evaluation.results.differences import Comparison
@@ -73,19 +74,19 @@ def read_report(file: Path) -> Report:
     """Read what `report_to_json` gave.
 
     Raises:
-        FileNotFoundError: The file does not exist.
-        ValueError: It is not a report, or one of another format.
+        UserFileError: The file does not exist.
+        UserError: It is not a report, or one of another format.
     """
     try:
         content = json.loads(file.read_text())
     except json.JSONDecodeError as error:
-        raise ValueError(f"{file} is not valid JSON ({error}): evaluate again") from None
+        raise UserError(f"{file} is not valid JSON ({error}): evaluate again") from None
     if not isinstance(content, dict) or content.pop("format", None) != FORMAT:
-        raise ValueError(f"{file} is no report of format {FORMAT}: evaluate again with this version")
+        raise UserError(f"{file} is no report of format {FORMAT}: evaluate again with this version")
     try:
         return _report(content)
     except (KeyError, TypeError, AttributeError) as error:
-        raise ValueError(f"{file} is damaged ({type(error).__name__}: {error}): evaluate again") from None
+        raise UserError(f"{file} is damaged ({type(error).__name__}: {error}): evaluate again") from None
 
 
 def _report(content: dict[str, Any]) -> Report:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from nnunetv2_semiseg.core.errors import UserError
 from nnunetv2_semiseg.data.raw.folders import staged_folder
 from nnunetv2_semiseg.evaluation.results.report import Report, report_to_json
 from nnunetv2_semiseg.evaluation.writing.markdown import report_markdown
@@ -27,20 +28,20 @@ def check_output(folder: Path, overwrite: bool = False) -> None:
         overwrite: Whether it may replace another report.
 
     Raises:
-        ValueError: There is a file of this name, a folder with other files, or a report to keep.
+        UserError: There is a file of this name, a folder with other files, or a report to keep.
     """
     if not folder.exists():
         return
     if not folder.is_dir():
-        raise ValueError(f"{folder} is a file: name a folder for the report")
+        raise UserError(f"{folder} is a file: name a folder for the report")
     files = sorted(file.name for file in folder.iterdir())
     foreign = [name for name in files if name not in FILES]
     if foreign:
-        raise ValueError(
+        raise UserError(
             f"{folder} has other files, for example {foreign[0]}: name a folder for the report alone"
         )
     if files and not overwrite:
-        raise ValueError(f"{folder} has a report: use --overwrite to replace it, or name another folder")
+        raise UserError(f"{folder} has a report: use --overwrite to replace it, or name another folder")
 
 
 def write_report(report: Report, folder: Path, overwrite: bool = False, page: str = "") -> None:
@@ -53,7 +54,7 @@ def write_report(report: Report, folder: Path, overwrite: bool = False, page: st
         page: What `page.build.report_page` gave; empty: there is no page.
 
     Raises:
-        ValueError: As in `check_output`.
+        UserError: As in `check_output`.
     """
     folder = folder.resolve()
     check_output(folder, overwrite)

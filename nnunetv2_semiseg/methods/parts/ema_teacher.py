@@ -39,7 +39,7 @@ class EMATeacherMethod(DistillingMethod):
             network: The deployed network, of which the teacher starts as a copy.
 
         Raises:
-            ValueError: A SAM branch is asked for and there is no usable checkpoint for it.
+            UserError: A SAM branch is asked for and there is no usable checkpoint for it.
         """
         super().__init__(config.skd, setting, f"{self.key}.skd")
         self.config = config

@@ -7,6 +7,7 @@ import math
 import torch
 from torch.nn import functional as F
 
+from nnunetv2_semiseg.core.errors import UserError
 from nnunetv2_semiseg.networks.pixels import nearest, pixel_entropy
 
 MAX_TRIES = 1000
@@ -50,7 +51,7 @@ def draw_cubes(count: int, shape: tuple[int, ...], side: float | tuple[float, fl
         ``B x 1 x S``, bool, True inside the box; for `paste`.
 
     Raises:
-        ValueError: ``side`` is no part of the patch, or the smallest box has no pixel along some axis.
+        UserError: ``side`` is no part of the patch, or the smallest box has no pixel along some axis.
     """
     low, high = check_cubes(shape, side)
     masks = torch.zeros((count, 1, *shape), dtype=torch.bool)
@@ -72,11 +73,11 @@ def check_cubes(
     """
     low, high = side if isinstance(side, tuple) else (side, side)
     if not 0 < low <= high <= 1:
-        raise ValueError(
+        raise UserError(
             f"the side of a cube must be above 0 and at most 1, the lower bound first; got {side}"
         )
     if min(_scaled(shape, low)) < 1:
-        raise ValueError(
+        raise UserError(
             f"a cube of {low:g} of the patch {' x '.join(map(str, shape))} has an edge without voxels: "
             f"set {called} above {0.5 / min(shape):.3g}, or plan a larger patch"
         )
@@ -114,10 +115,10 @@ def uncertain_regions(
         ``B x 1 x H x W``, bool, True in the cells taken; for `paste`.
 
     Raises:
-        ValueError: There are not so many cells.
+        UserError: There are not so many cells.
     """
     if not 0 < count <= cells**2:
-        raise ValueError(f"a grid of {cells} x {cells} cells has no {count} cells to mix")
+        raise UserError(f"a grid of {cells} x {cells} cells has no {count} cells to mix")
     means = F.adaptive_avg_pool2d(pixel_entropy(probabilities.float()), cells).flatten(1)
     taken = torch.zeros_like(means).scatter_(1, means.topk(count, largest=most).indices, 1).bool()
     return nearest(taken.reshape(-1, 1, cells, cells), probabilities.shape[2:])

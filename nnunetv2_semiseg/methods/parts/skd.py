@@ -69,7 +69,7 @@ class DistillingMethod(Method):
             config_key: Where ``distillation`` stands below ``semiseg``, for messages.
 
         Raises:
-            ValueError: There is no usable foundation checkpoint.
+            UserError: There is no usable foundation checkpoint.
         """
         super().__init__()
         self.setting = setting

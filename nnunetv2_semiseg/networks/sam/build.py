@@ -10,6 +10,7 @@ import torch
 from segment_anything.modeling import ImageEncoderViT, MaskDecoder, PromptEncoder
 from torch import nn
 
+from nnunetv2_semiseg.core.errors import UserError
 from nnunetv2_semiseg.networks.sam.checkpoint import PART_NAMES, load_sam_checkpoint, sha256_of
 from nnunetv2_semiseg.networks.sam.config import FoundationConfig, PromptedFoundationConfig, SamConfig
 from nnunetv2_semiseg.networks.sam.model.adaptation import AdapterAdaptation, LoraAdaptation
@@ -54,8 +55,8 @@ def build_foundation(
         the same.
 
     Raises:
-        FileNotFoundError: The checkpoint does not exist.
-        ValueError: No checkpoint is named and random weights are not asked for, the checkpoint is refused
+        UserFileError: The checkpoint does not exist.
+        UserError: No checkpoint is named and random weights are not asked for, the checkpoint is refused
             (see `load_sam_checkpoint`), or there are fewer than two classes.
     """
     _require_weights(config, config_key)
@@ -93,8 +94,8 @@ def build_prompted_sam(
         the same.
 
     Raises:
-        FileNotFoundError: The checkpoint does not exist.
-        ValueError: No checkpoint is named and random weights are not asked for, the checkpoint is refused
+        UserFileError: The checkpoint does not exist.
+        UserError: No checkpoint is named and random weights are not asked for, the checkpoint is refused
             (see `load_sam_checkpoint`), or there are fewer than two classes.
     """
     _require_weights(config, config_key, further_settings)
@@ -126,7 +127,7 @@ def foundation_identity(config: SamConfig) -> dict[str, str]:
         of a trained weight depends on.
 
     Raises:
-        FileNotFoundError: The checkpoint does not exist.
+        UserFileError: The checkpoint does not exist.
     """
     settings = {
         "foundation.image_size": str(config.image_size),
@@ -190,7 +191,7 @@ def _require_weights(config: SamConfig, config_key: str, further_settings: str =
         return
     weights = PUBLISHED_WEIGHTS[DEFAULT_WEIGHTS[config.normalization]]
     settings = f"{further_settings} {config_key}.checkpoint=/path/{weights.file_name}".lstrip()
-    raise ValueError(
+    raise UserError(
         f"this method needs a foundation checkpoint and none is named: fetch {weights.owner}'s "
         f"{weights.file_name}, the default choice, with `nnUNetv2_semiseg_weights download {weights.name}` "
         f"or by hand from {weights.place}, and name it with `nnUNetv2_semiseg_configure -d DATASET -c 2d "

@@ -13,6 +13,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 
+from nnunetv2_semiseg.core.errors import UserError, UserFileError
 from nnunetv2_semiseg.networks.sam.model.parts import SAM_ARCHITECTURES, build_published_sam_parts
 
 FRESH_HEADS = ("mask_tokens", "output_hypernetworks_mlps", "iou_prediction_head")
@@ -47,8 +48,8 @@ def load_sam_checkpoint(
         Weights on the CPU by segment-anything's names, with or without `FRESH_HEADS`.
 
     Raises:
-        FileNotFoundError: There is no such file.
-        ValueError: It is damaged, no checkpoint, holds more than weights, belongs to another architecture,
+        UserFileError: There is no such file.
+        UserError: It is damaged, no checkpoint, holds more than weights, belongs to another architecture,
             lacks weights, or has weights that are not finite. The message names file, reason and remedy.
     """
     state = _unwrapped_state(_read(Path(path)), path)
@@ -79,13 +80,13 @@ def identify_sam_checkpoint(path: str | Path) -> SamFile:
         What it is.
 
     Raises:
-        FileNotFoundError: There is no such file.
-        ValueError: As of `load_sam_checkpoint`, or it fits no known architecture.
+        UserFileError: There is no such file.
+        UserError: As of `load_sam_checkpoint`, or it fits no known architecture.
     """
     state = _unwrapped_state(_read(Path(path)), path)
     architecture, (embed_dim, depth) = _found_architecture(state, path)
     if architecture is None:
-        raise ValueError(
+        raise UserError(
             f"{path} fits no known architecture (embedding dimension {embed_dim}, {depth} blocks); name "
             "another file"
         )
@@ -105,7 +106,7 @@ def _checked(
     expected = _expected_shapes(architecture, image_size, with_heads)
     missing = [name for name in expected if name not in state]
     if missing:
-        raise ValueError(
+        raise UserError(
             f"{path} is no complete segment-anything checkpoint: it lacks {len(missing)} weights, among them "
             f"{missing[0]}; name the file as published by SAM or MedSAM"
         )
@@ -119,7 +120,7 @@ def _checked(
         if tensor.shape != expected[name]:
             raise _wrong_shape(path, architecture, name, tensor, expected[name])
         if not torch.isfinite(tensor).all():
-            raise ValueError(f"{path} is damaged: {name} holds values that are not finite; fetch it again")
+            raise UserError(f"{path} is damaged: {name} holds values that are not finite; fetch it again")
     return fitted
 
 
@@ -168,7 +169,7 @@ def sha256_of(path: str | Path) -> str:
     """The SHA-256 of a file as a hexadecimal string.
 
     Raises:
-        FileNotFoundError: There is no such file.
+        UserFileError: There is no such file.
     """
     digest = hashlib.sha256()
     with _existing(Path(path)).open("rb") as file:
@@ -179,7 +180,7 @@ def sha256_of(path: str | Path) -> str:
 
 def _existing(path: Path) -> Path:
     if not path.is_file():
-        raise FileNotFoundError(f"{path}: no such file; name an existing checkpoint of SAM or MedSAM")
+        raise UserFileError(f"{path}: no such file; name an existing checkpoint of SAM or MedSAM")
     return path
 
 
@@ -192,15 +193,15 @@ def _read(path: Path) -> Any:
         raise
     except pickle.UnpicklingError as error:
         if "GLOBAL" in str(error):
-            raise ValueError(
+            raise UserError(
                 f"{path} holds Python objects besides weights, and reading those could run foreign code, so "
                 "it was not read; name a file of nothing but weights, as published by SAM or MedSAM"
             ) from None
-        raise ValueError(
+        raise UserError(
             f"{path} is no PyTorch checkpoint; name the file as published by SAM or MedSAM"
         ) from None
     except Exception:  # what is raised depends on where the file ends
-        raise ValueError(f"{path} is truncated, damaged or no PyTorch checkpoint; fetch it again") from None
+        raise UserError(f"{path} is truncated, damaged or no PyTorch checkpoint; fetch it again") from None
 
 
 def _unwrapped_state(content: Any, path: str | Path) -> dict[str, torch.Tensor]:
@@ -209,7 +210,7 @@ def _unwrapped_state(content: Any, path: str | Path) -> dict[str, torch.Tensor]:
         if isinstance(content, Mapping) and isinstance(content.get(wrapper), Mapping):
             content = content[wrapper]
     if not isinstance(content, Mapping):
-        raise ValueError(f"{path} holds no weights by name; name the file as published by SAM or MedSAM")
+        raise UserError(f"{path} holds no weights by name; name the file as published by SAM or MedSAM")
     tensors = {str(name): value for name, value in content.items() if isinstance(value, torch.Tensor)}
     return {name.removeprefix("module."): tensor for name, tensor in tensors.items()}
 
@@ -221,7 +222,7 @@ def _check_architecture(state: Mapping[str, torch.Tensor], path: str | Path, arc
         return
     wanted = SAM_ARCHITECTURES[architecture]
     verdict = f"looks like {alike}" if alike else "fits no known architecture"
-    raise ValueError(
+    raise UserError(
         f"{path} {verdict} (embedding dimension {found[0]}, {found[1]} blocks), but {architecture} is asked "
         f"for ({wanted.embed_dim}, {wanted.depth}); "
         + (f"set architecture={alike} or name another file" if alike else "name another file")
@@ -233,7 +234,7 @@ def _found_architecture(
 ) -> tuple[str | None, tuple[int, int]]:
     """The known architecture of a checkpoint, if any; its embedding dimension and number of blocks."""
     if _PATCHES not in state or state[_PATCHES].dim() != 4:
-        raise ValueError(
+        raise UserError(
             f"{path} is no segment-anything checkpoint: it has no image encoder; name the file as published "
             "by SAM or MedSAM"
         )

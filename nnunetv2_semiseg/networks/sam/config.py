@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 from pydantic.dataclasses import dataclass
 
 from nnunetv2_semiseg.core.config import STRICT
+from nnunetv2_semiseg.core.errors import UserError
 
 
 def _image_size(default: int) -> Any:
@@ -42,7 +43,7 @@ class SamConfig:
     @model_validator(mode="after")
     def _weights_have_one_source(self) -> SamConfig:
         if self.checkpoint is not None and self.random_weights:
-            raise ValueError("name a checkpoint or ask for random_weights, not both")
+            raise UserError("name a checkpoint or ask for random_weights, not both")
         return self
 
 

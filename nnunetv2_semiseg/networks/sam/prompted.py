@@ -6,6 +6,7 @@ import torch
 from segment_anything.modeling import MaskDecoder, PromptEncoder
 from torch import nn
 
+from nnunetv2_semiseg.core.errors import UserError
 from nnunetv2_semiseg.networks.ema import keep_in_evaluation
 from nnunetv2_semiseg.networks.pixels import bilinear
 from nnunetv2_semiseg.networks.sam.model.adaptation import AdapterAdaptation
@@ -83,12 +84,12 @@ class PromptedSam(nn.Module):
             Logits of K classes, ``BxKx(S/4)x(S/4)``.
 
         Raises:
-            ValueError: The images have the wrong number of channels or dimensions, or the mask prompts the
+            UserError: The images have the wrong number of channels or dimensions, or the mask prompts the
                 wrong number of images or classes.
         """
         expected = (len(images), self.num_classes)
         if mask_logits.ndim != 4 or mask_logits.shape[:2] != expected:
-            raise ValueError(
+            raise UserError(
                 f"mask prompts for {expected[0]} images and a SAM branch of {expected[1]} classes have the "
                 f"shape {expected[0]} x {expected[1]} x H x W; got {tuple(mask_logits.shape)}"
             )

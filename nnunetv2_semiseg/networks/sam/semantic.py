@@ -75,7 +75,7 @@ class SemanticSam(nn.Module):
             Logits of K classes, ``BxKx(S/4)x(S/4)``.
 
         Raises:
-            ValueError: The images have the wrong number of channels or dimensions.
+            UserError: The images have the wrong number of channels or dimensions.
         """
         return self.segment_prepared(self.trained.image_input(images))
 

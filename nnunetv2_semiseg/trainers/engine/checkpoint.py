@@ -14,6 +14,7 @@ from typing import IO, Any
 import torch
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 
+from nnunetv2_semiseg.core.errors import UserError
 from nnunetv2_semiseg.core.files import atomic_file
 from nnunetv2_semiseg.methods.base import Method, ScheduledOptimizer
 
@@ -85,18 +86,18 @@ def restore_companion(companion: dict[str, Any], method: Method, optimizers: lis
         Optimizer steps done.
 
     Raises:
-        ValueError: The checkpoint is of another method, another version or other frozen weights.
+        UserError: The checkpoint is of another method, another version or other frozen weights.
     """
     if companion.get("version") != COMPANION_VERSION:
-        raise ValueError(
+        raise UserError(
             "the checkpoint to continue from has no state of this package (or of another version of it): "
             "start anew without --c"
         )
     if companion["method"] != method.key:
-        raise ValueError(f"the checkpoint is of the method {companion['method']}, not of {method.key}")
+        raise UserError(f"the checkpoint is of the method {companion['method']}, not of {method.key}")
     for name, identity in method.frozen_identity().items():
         if companion["frozen"].get(name) != identity:
-            raise ValueError(
+            raise UserError(
                 f"{name} has changed since this training began (was {companion['frozen'].get(name)}, is "
                 f"{identity}): continue with what it began with, or start anew without --c"
             )

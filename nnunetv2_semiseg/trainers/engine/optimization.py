@@ -11,6 +11,7 @@ from torch import nn
 
 from nnunetv2_semiseg.core.config import TrainingConfig
 from nnunetv2_semiseg.core.distributed.gradients import average_gradients
+from nnunetv2_semiseg.core.errors import DivergedError
 
 GRADIENT_CLIP_NORM = 12
 """nnU-Net's bound on the norm of the gradient, here of each optimizer's parameters."""
@@ -39,7 +40,7 @@ def backward_and_step(
         scaler: nnU-Net's gradient scaler on CUDA; an optimizer whose gradient overflowed sits this step out.
 
     Raises:
-        FloatingPointError: Without a scaler, a gradient is not finite. Its optimizer's weights are as before.
+        DivergedError: Without a scaler, a gradient is not finite. Its optimizer's weights are as before.
     """
     (total if scaler is None else scaler.scale(total)).backward()
     # before they are looked at: what overflowed on one rank is not finite in the mean, and so on no rank
@@ -65,10 +66,10 @@ def refuse_endless_overflow(scaler: torch.GradScaler | None) -> None:
         scaler: nnU-Net's gradient scaler, if there is one.
 
     Raises:
-        FloatingPointError: Its scale has become so small that gradients of any use would not overflow.
+        DivergedError: Its scale has become so small that gradients of any use would not overflow.
     """
     if scaler is not None and scaler.is_enabled() and scaler.get_scale() < SMALLEST_SCALE:
-        raise FloatingPointError(
+        raise DivergedError(
             "the gradient overflows in step after step, so that no step is taken: the training has diverged; "
             "lower the learning rate or set precision=bfloat16 or precision=float32, and start again"
         )
@@ -82,7 +83,7 @@ def _clip(parameters: list[nn.Parameter], may_overflow: bool) -> None:
     norm = nn.utils.clip_grad_norm_(parameters, GRADIENT_CLIP_NORM)
     # one step with it would end all weights as nan, and the training would go on for hours
     if not may_overflow and not torch.isfinite(norm):
-        raise FloatingPointError(
+        raise DivergedError(
             "the gradient is not finite: the training has diverged; lower the learning rate or set "
             "precision=float32, and go on from the last checkpoint with --c or start again"
         )

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from nnunetv2.utilities.helpers import dummy_context
 from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 from torch import nn
 
+from nnunetv2_semiseg.core.config import Precision
+from nnunetv2_semiseg.core.errors import UnsupportedError
 from nnunetv2_semiseg.networks.sam.model.encoder import SamEncoder
-
-Precision = Literal["nnunet", "float32", "bfloat16"]
-"""``nnunet``: mixed float16 on CUDA, float32 elsewhere; ``bfloat16``: mixed, not in 3D on a CPU."""
 
 
 def autocast_dtype(device: torch.device, precision: Precision) -> torch.dtype | None:
@@ -46,12 +45,12 @@ def check_precision(
         configuration: Name of a configuration in it.
 
     Raises:
-        NotImplementedError: bfloat16 on volumes on a CPU. The gradient of 3D convolutions' weights comes out
+        UnsupportedError: bfloat16 on volumes on a CPU. The gradient of 3D convolutions' weights comes out
             wrong or not finite there on small grids, seen with torch 2.15; 2D is right.
     """
     dimension = len(PlansManager(plans).get_configuration(configuration).patch_size)
     if precision == "bfloat16" and device.type == "cpu" and dimension == 3:
-        raise NotImplementedError(
+        raise UnsupportedError(
             f"configuration '{configuration}': precision=bfloat16 is not supported for 3D patches on a CPU, "
             "where torch computes wrong gradients of 3D convolutions; set precision=float32"
         )

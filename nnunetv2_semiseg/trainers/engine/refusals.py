@@ -8,6 +8,7 @@ from typing import Any
 
 from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 
+from nnunetv2_semiseg.core.errors import UnsupportedError, UserError
 from nnunetv2_semiseg.data.merging.tasks import is_merged, read_tasks
 from nnunetv2_semiseg.methods.base import Method
 
@@ -29,19 +30,19 @@ def refuse_unsupported(
         dataset_json: Content of dataset.json.
 
     Raises:
-        NotImplementedError: Region labels, a cascade, or a patch of the wrong dimension.
-        ValueError: The method needs tasks and the dataset has none, or what it says of them is wrong.
+        UnsupportedError: Region labels, a cascade, or a patch of the wrong dimension.
+        UserError: The method needs tasks and the dataset has none, or what it says of them is wrong.
     """
     manager = PlansManager(plans)
     chosen = manager.get_configuration(configuration)
     dataset = manager.dataset_name
     if manager.get_label_manager(dataset_json).has_regions:
-        raise NotImplementedError(
+        raise UnsupportedError(
             f"{dataset} has region-based labels, which {method_class.key} does not support: pseudo-labels "
             "need classes that exclude each other; define 'labels' in dataset.json as plain integers"
         )
     if chosen.previous_stage_name is not None:
-        raise NotImplementedError(
+        raise UnsupportedError(
             f"configuration '{configuration}' is the second stage of a cascade, which {method_class.key} "
             "does not support: unlabeled images have no first-stage segmentation; use 3d_fullres or 2d"
         )
@@ -55,7 +56,7 @@ def _check_dimension(
 ) -> None:
     supported = method_class.supported_dimensions(method_config)
     if dimension not in supported:
-        raise NotImplementedError(
+        raise UnsupportedError(
             f"{method_class.name_with(method_config)} works on {_spoken(supported)} patches and "
             f"configuration '{configuration}' has {dimension}D ones: train in the 2d configuration, which "
             "takes volumes slice by slice"
@@ -64,7 +65,7 @@ def _check_dimension(
 
 def _check_tasks(method: str, dataset: str, dataset_json: Mapping[str, Any]) -> None:
     if not is_merged(dataset_json):
-        raise ValueError(
+        raise UserError(
             f"{dataset} has no 'tasks' in dataset.json, which {method} learns: make one of several with "
             "nnUNetv2_semiseg_merge_tasks and train on that"
         )

@@ -11,9 +11,9 @@ from threads import use_threads
 from tiny_settings import tiny_values
 from unlabeled_fixtures import VOLUME, make_dataset
 
+from demo.small_network import small_architecture
 from nnunetv2_semiseg.methods.knowsam import KnowSAM, KnowSAMConfig
 from nnunetv2_semiseg.methods.knowsam_trainers import nnUNetTrainerKnowSAM
-from nnunetv2_semiseg.networks.planned import small_architecture
 
 SETTINGS = {
     "epochs": 1,

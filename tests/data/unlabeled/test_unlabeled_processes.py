@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import unlabeled_fixtures
 from nnunetv2.training.dataloading.nnunet_dataset import nnUNetDatasetBlosc2
 from threads import use_threads
 from unlabeled_fixtures import RGB, UNLABELED, make_dataset
@@ -53,8 +54,7 @@ def dataset(tmp_path, tmp_path_factory, monkeypatch):
 def start(dataset, tmp_path) -> subprocess.Popen:
     program = tmp_path / "preprocess_slowly.py"
     program.write_text(PROGRAM)
-    folders = [os.fspath(Path(__file__).parents[above]) for above in (0, 1)]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(folders)}
+    environment = {**os.environ, "PYTHONPATH": os.fspath(Path(unlabeled_fixtures.__file__).parent)}
     command = [sys.executable, str(program), str(dataset.root)]
     return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
 

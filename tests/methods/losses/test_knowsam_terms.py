@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from golden_files import GOLDEN
 
 from nnunetv2_semiseg.methods.losses.distillation import distillation_loss
 from nnunetv2_semiseg.methods.losses.entropy import entropy_loss
 from nnunetv2_semiseg.methods.losses.mutual import mutual_loss
 
-GOLDEN = Path(__file__).parents[1] / "golden"
 Loss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 both_pairwise = pytest.mark.parametrize("loss", [distillation_loss, mutual_loss])
 

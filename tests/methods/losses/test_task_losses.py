@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
+from golden_files import GOLDEN
 
 from nnunetv2_semiseg.methods.losses.task_losses import (
     aggregated_probability,
@@ -15,14 +14,14 @@ from nnunetv2_semiseg.methods.losses.task_losses import (
     task_seg_loss,
 )
 
-GOLDEN = Path(__file__).parents[1] / "golden" / "versemi_losses.npz"
+VERSEMI = GOLDEN / "versemi_losses.npz"
 HALF = torch.zeros(2, 1, 4, 6, dtype=torch.bool)
 HALF[..., :3] = True
 
 
 @pytest.fixture(scope="module")
 def golden() -> dict[str, torch.Tensor]:
-    with np.load(GOLDEN) as arrays:
+    with np.load(VERSEMI) as arrays:
         return {key: torch.from_numpy(np.asarray(arrays[key])) for key in arrays.files}
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from golden_files import GOLDEN
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -19,8 +19,6 @@ from nnunetv2_semiseg.methods.parts.mixing import (
     paste,
     uncertain_regions,
 )
-
-GOLDEN = Path(__file__).parent / "golden"
 
 sizes = st.integers(8, 200)
 

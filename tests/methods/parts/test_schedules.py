@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import pytest
+from golden_files import GOLDEN
 
 from nnunetv2_semiseg.methods.parts.schedules import Progress, linear_warmup, sigmoid_ramp
 
-GOLDEN = json.loads((Path(__file__).parent / "golden" / "schedules.json").read_text())["sigmoid_rampup"]
+RAMPS = json.loads((GOLDEN / "schedules.json").read_text())["sigmoid_rampup"]
 
 
-@pytest.mark.parametrize(("step", "value"), zip(GOLDEN["current"], GOLDEN["value"], strict=True))
+@pytest.mark.parametrize(("step", "value"), zip(RAMPS["current"], RAMPS["value"], strict=True))
 def test_sigmoid_ramp(step: int, value: float) -> None:
-    assert sigmoid_ramp(Progress(step, GOLDEN["rampup_length"])) == pytest.approx(value, rel=1e-6)
+    assert sigmoid_ramp(Progress(step, RAMPS["rampup_length"])) == pytest.approx(value, rel=1e-6)
 
 
 def test_a_short_run_is_a_small_model_of_a_long_one() -> None:

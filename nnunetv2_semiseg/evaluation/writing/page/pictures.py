@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from nnunetv2_semiseg.core.errors import UserError
 from nnunetv2_semiseg.data.raw.reading import images_by_case
 from nnunetv2_semiseg.evaluation.measuring.classes import LabelClass, foreground_classes
 from nnunetv2_semiseg.evaluation.measuring.measures import MEASURES
@@ -59,7 +60,7 @@ def case_pictures(
         ]
         try:
             if chosen.case not in files:
-                raise ValueError(f"{images} has no image of it")
+                raise UserError(f"{images} has no image of it")
             planes = read_scene(files[chosen.case], labels, dataset_json)
             picture = case_picture(planes, classes, looks)
         except ValueError as error:  # a picture less is no reason to lose the measures

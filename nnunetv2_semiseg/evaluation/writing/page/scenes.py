@@ -16,6 +16,7 @@ import numpy.typing as npt
 from nnunetv2.imageio.base_reader_writer import BaseReaderWriter
 from nnunetv2.imageio.natural_image_reader_writer import NaturalImage2DIO
 
+from nnunetv2_semiseg.core.errors import UserError
 from nnunetv2_semiseg.evaluation.measuring.reading import LabelArray, label_reader, read_label_map
 
 Pixels = npt.NDArray[np.float32]
@@ -74,14 +75,14 @@ def read_scene(
         dataset_json: Content of dataset.json.
 
     Raises:
-        ValueError: A file cannot be read, or image and label maps differ in size.
+        UserError: A file cannot be read, or image and label maps differ in size.
     """
     reader = label_reader(dataset_json, labels[0])
     maps = [read_label_map(reader, file) for file in labels]
     image = _read_image(reader, images)
     for file, label_map in zip(labels, maps, strict=True):
         if label_map.labels.shape != image.shape[:3]:
-            raise ValueError(f"{images[0]} has the size {image.shape[:3]}, {file} {label_map.labels.shape}")
+            raise UserError(f"{images[0]} has the size {image.shape[:3]}, {file} {label_map.labels.shape}")
     arrays = [label_map.labels for label_map in maps]
     spacing = maps[0].spacing or (1.0, 1.0, 1.0)
     if image.shape[0] == 1:
@@ -127,7 +128,7 @@ def _read_image(reader: BaseReaderWriter, files: Sequence[Path]) -> Pixels:
         raise
     except Exception as error:  # readers raise what they like on a broken file
         reason = (str(error) or type(error).__name__).strip().splitlines()[-1]
-        raise ValueError(f"{files[0]} cannot be read ({textwrap.shorten(reason, 120)})") from None
+        raise UserError(f"{files[0]} cannot be read ({textwrap.shorten(reason, 120)})") from None
     if len(channels) == 3 and isinstance(reader, NaturalImage2DIO):
         return np.moveaxis(_scaled(channels, (0, max(255.0, float(channels.max())))), 0, -1)
     first = channels[0]

@@ -8,6 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from nnunetv2_semiseg.core.errors import UserError
+
 SAM_PIXEL_MEAN = (123.675, 116.28, 103.53)
 SAM_PIXEL_STD = (58.395, 57.12, 57.375)
 
@@ -34,11 +36,11 @@ class FoundationInput(nn.Module):
                 are those of 8-bit images), subtracts SAM's pixel mean and divides by its pixel std.
 
         Raises:
-            ValueError: There are no channels.
+            UserError: There are no channels.
         """
         super().__init__()
         if in_channels < 1:
-            raise ValueError(f"images need at least one channel, got {in_channels}")
+            raise UserError(f"images need at least one channel, got {in_channels}")
         self.in_channels = in_channels
         self.image_size = image_size
         self.channel_mix: nn.Conv2d | None = None
@@ -60,10 +62,10 @@ class FoundationInput(nn.Module):
             Prepared images, ``Bx3xSxS``.
 
         Raises:
-            ValueError: ``images`` are not two-dimensional or have another number of channels.
+            UserError: ``images`` are not two-dimensional or have another number of channels.
         """
         if images.ndim != 4 or images.shape[1] != self.in_channels:
-            raise ValueError(
+            raise UserError(
                 f"the foundation model takes 2D images of {self.in_channels} channels, B x C x H x W; "
                 f"got the shape {tuple(images.shape)}"
             )

@@ -10,6 +10,8 @@ from types import MappingProxyType
 from segment_anything.modeling import ImageEncoderViT, MaskDecoder, PromptEncoder, TwoWayTransformer
 from torch import nn
 
+from nnunetv2_semiseg.core.errors import UserError
+
 
 @dataclass(frozen=True)
 class SamArchitecture:
@@ -99,7 +101,7 @@ def build_sam_parts(
         Image encoder, prompt encoder and mask decoder.
 
     Raises:
-        ValueError: ``image_size`` is no multiple of the patch size, or there are fewer than two classes.
+        UserError: ``image_size`` is no multiple of the patch size, or there are fewer than two classes.
     """
     check_num_classes(num_classes)
     return _build_parts(architecture, image_size, num_classes)
@@ -118,7 +120,7 @@ def build_published_sam_parts(
         Image encoder, prompt encoder and mask decoder, freshly initialised.
 
     Raises:
-        ValueError: ``image_size`` is no multiple of the patch size.
+        UserError: ``image_size`` is no multiple of the patch size.
     """
     return _build_parts(architecture, image_size, PUBLISHED_MASK_TOKENS)
 
@@ -126,14 +128,14 @@ def build_published_sam_parts(
 def check_num_classes(num_classes: int) -> None:
     """Raise a ValueError unless there are background and a class."""
     if num_classes < 2:
-        raise ValueError(f"a segmentation needs background and at least one class, got {num_classes} in all")
+        raise UserError(f"a segmentation needs background and at least one class, got {num_classes} in all")
 
 
 def _build_parts(
     architecture: SamArchitecture, image_size: int, mask_tokens: int
 ) -> tuple[ImageEncoderViT, PromptEncoder, MaskDecoder]:
     if image_size < 1 or image_size % architecture.patch_size:
-        raise ValueError(
+        raise UserError(
             f"image size must be a positive multiple of {architecture.patch_size}, got {image_size}"
         )
     grid = image_size // architecture.patch_size

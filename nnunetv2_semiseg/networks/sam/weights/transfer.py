@@ -15,6 +15,7 @@ import requests
 from tqdm import tqdm
 
 from nnunetv2_semiseg import __version__
+from nnunetv2_semiseg.core.errors import UserError
 from nnunetv2_semiseg.networks.sam.weights.registry import VARIABLE, spoken_size
 
 CHUNK = 1 << 20
@@ -32,7 +33,7 @@ HEADERS = {
 Report = Callable[[str], None]
 
 
-class DownloadError(ValueError):
+class DownloadError(UserError):
     """A download that failed for a reason outside this program; the message says what to do."""
 
 

@@ -111,7 +111,8 @@ def test_a_kill_leaves_no_file_and_costs_only_the_rest(
 ) -> None:
     server.gate.clear()
     code = (
-        "import sys; from pathlib import Path; from nnunetv2_semiseg.networks.sam.weights import fetch, registry\n"
+        "import sys; from pathlib import Path\n"
+        "from nnunetv2_semiseg.networks.sam.weights import fetch, registry\n"
         f"fetch.fetch({server.weights()!r}, Path(sys.argv[1]))".replace(
             "PublishedWeights(", "registry.PublishedWeights("
         )

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from loopback_server import LoopbackServer
 
-from nnunetv2_semiseg.methods.settings import all_keys
+from nnunetv2_semiseg.methods.settings import all_keys, parse_settings
 from nnunetv2_semiseg.networks.sam.model.parts import SAM_ARCHITECTURES
 from nnunetv2_semiseg.networks.sam.weights.fetch import recognized
 from nnunetv2_semiseg.networks.sam.weights.registry import (
@@ -21,7 +21,6 @@ from nnunetv2_semiseg.networks.sam.weights.registry import (
     weights_folder,
 )
 from nnunetv2_semiseg.networks.sam.weights.usage import DEFAULT_ARCHITECTURE, USERS, configure_lines
-from nnunetv2_semiseg.own_configurations import parse_settings
 
 DIGITS = {"sha256": 64, "md5": 32}
 

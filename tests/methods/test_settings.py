@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from nnunetv2_semiseg.own_configurations import (
+from nnunetv2_semiseg.methods.settings import (
     configured_plans,
     parse_settings,
     setting_words,

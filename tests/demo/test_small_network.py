@@ -7,7 +7,7 @@ import torch
 from nnunetv2.utilities.get_network_from_plans import get_network_from_plans
 from planned_unet import PLAIN, RESIDUAL, planned_unet
 
-from nnunetv2_semiseg.networks.planned import small_architecture
+from demo.small_network import small_architecture
 
 FEATURES = [32, 64, 128, 256, 512, 512]
 UNETS = {PLAIN: "n_conv_per_stage", RESIDUAL: "n_blocks_per_stage"}
