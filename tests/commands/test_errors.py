@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import errno
+import traceback
 import warnings
 
 import pytest
 
 from nnunetv2_semiseg.commands.errors import clean_exit
+from nnunetv2_semiseg.core.errors import UnsupportedError, UserError, UserFileError
 from nnunetv2_semiseg.core.processes import WorkerKilledError
 
 
@@ -22,9 +24,9 @@ def failing(error: BaseException) -> None:
 @pytest.mark.parametrize(
     ("error", "line"),
     [
-        (ValueError("a is wrong: set b"), "a is wrong: set b"),
-        (FileNotFoundError("no a: make one"), "no a: make one"),
-        (NotImplementedError("no regions: take labels"), "no regions: take labels"),
+        (UserError("a is wrong: set b"), "a is wrong: set b"),
+        (UserFileError("no a: make one"), "no a: make one"),
+        (UnsupportedError("no regions: take labels"), "no regions: take labels"),
         (WorkerKilledError("killed: use fewer"), "killed: use fewer"),
         (
             MemoryError("Unable to allocate 9 GiB"),
@@ -65,12 +67,26 @@ def test_what_a_user_can_mend_is_one_line(
 
 
 @pytest.mark.parametrize(
-    "error", [RuntimeError("a defect"), OSError(errno.EIO, "Input/output error"), KeyError(1)]
+    "error",
+    [
+        RuntimeError("a defect"),
+        ValueError("operands could not be broadcast together"),
+        FileNotFoundError("a file of ours"),
+        NotImplementedError("torch can't"),
+        OSError(errno.EIO, "Input/output error"),
+        KeyError(1),
+    ],
 )
-def test_defects_keep_their_traceback(error: BaseException) -> None:
-    with pytest.raises(type(error)) as found:
+def test_defects_keep_their_traceback_and_ask_for_a_report(
+    capsys: pytest.CaptureFixture[str], error: BaseException
+) -> None:
+    with pytest.raises(SystemExit) as ended:
         failing(error)
-    assert found.value is error
+    assert ended.value.code == 1
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0] == "Traceback (most recent call last):"
+    assert lines[-2] == traceback.format_exception_only(error)[0].rstrip()
+    assert lines[-1].startswith("This is a defect of nnunetv2_semiseg") and "report it" in lines[-1]
 
 
 def test_a_warning_is_one_line_as_well(capsys: pytest.CaptureFixture[str]) -> None:
