@@ -26,7 +26,10 @@ REMEDIES = {
 }
 """What to do about errors of the operating system that are no defect of the program."""
 
-REPORT_REQUEST = f"This is a defect of nnunetv2_semiseg {__version__}. Please report it with the command and all lines above."
+REPORT_REQUEST = (
+    f"This is a defect of nnunetv2_semiseg {__version__}: please report it, with the command and all lines "
+    "above."
+)
 """Last line of a command that ends with an exception which no user could have caused."""
 
 

@@ -86,7 +86,8 @@ def test_defects_keep_their_traceback_and_ask_for_a_report(
     lines = capsys.readouterr().err.splitlines()
     assert lines[0] == "Traceback (most recent call last):"
     assert lines[-2] == traceback.format_exception_only(error)[0].rstrip()
-    assert lines[-1].startswith("This is a defect of nnunetv2_semiseg") and "report it" in lines[-1]
+    assert lines[-1].startswith("This is a defect of nnunetv2_semiseg")
+    assert "report it" in lines[-1]
 
 
 def test_a_warning_is_one_line_as_well(capsys: pytest.CaptureFixture[str]) -> None:

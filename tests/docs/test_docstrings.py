@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -38,7 +39,7 @@ def texts(tree: ast.Module) -> Iterator[tuple[int, str]]:
 
 
 def _constants(body: list[ast.stmt]) -> Iterator[tuple[int, str]]:
-    for before, node in zip(body, body[1:], strict=False):
+    for before, node in pairwise(body):
         if isinstance(before, ast.Assign | ast.AnnAssign) and isinstance(node, ast.Expr):
             value = node.value
             if isinstance(value, ast.Constant) and isinstance(value.value, str):
