@@ -27,7 +27,8 @@ from benchmarks.measuring import print_machine
 from nnunetv2_semiseg.commands.datasets import dataset_name, read_json
 from nnunetv2_semiseg.commands.errors import clean_exit
 from nnunetv2_semiseg.data.unlabeled.preprocessing import preprocess_unlabeled
-from nnunetv2_semiseg.methods.mean_teacher import nnUNetTrainerMeanTeacher
+from nnunetv2_semiseg.methods.mean_teacher import MeanTeacher
+from nnunetv2_semiseg.trainers.made import trainer_of
 
 QUEUE = 12
 """Batches that may lie ready before the clock starts."""
@@ -66,7 +67,7 @@ def main() -> None:
     manager = PlansManager(plans)
     configuration = manager.get_configuration(arguments.configuration)
     device = torch.device("cpu")
-    trainer = nnUNetTrainerMeanTeacher(plans, arguments.configuration, "all", dataset_json, device)
+    trainer = trainer_of(MeanTeacher)(plans, arguments.configuration, "all", dataset_json, device)
     trainer.initialize()
     trainer._unlabeled = preprocess_unlabeled(name, manager, configuration, dataset_json)
     paired, _ = trainer.get_dataloaders()

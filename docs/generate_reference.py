@@ -17,9 +17,10 @@ from typing import Any
 
 from nnunetv2_semiseg.core.config import TrainingConfig, parse_config
 from nnunetv2_semiseg.methods.base import Method
-from nnunetv2_semiseg.methods.registry import discovered_methods, discovered_trainers
+from nnunetv2_semiseg.methods.registry import discovered_methods
 from nnunetv2_semiseg.methods.settings import Key, all_keys, keys_of
 from nnunetv2_semiseg.trainers.exported import exported_trainers
+from nnunetv2_semiseg.trainers.made import all_trainers, trainer_of
 
 ROOT = Path(__file__).resolve().parents[1]
 REFERENCE = ROOT / "docs" / "reference"
@@ -132,7 +133,7 @@ def commands_page() -> str:
     parts.append("\n# Converters\n")
     for file in sorted((ROOT / "dataset_conversion").glob("Dataset*.py")):
         parts.append(_help_section(file.name, [file.name], _script(file)))
-    rows = [f"| `{name}` | {_first_line(kind)} |" for name, kind in sorted(discovered_trainers().items())]
+    rows = [f"| `{name}` | {_first_line(kind)} |" for name, kind in sorted(all_trainers().items())]
     return "".join([*parts, TRAINERS_TEXT, "\n".join(rows), "\n"])
 
 
@@ -239,8 +240,7 @@ def _networks(kind: type[Method]) -> tuple[list[str], list[str]]:
 def _memory(kind: type[Method]) -> str:
     """The factor for each dimension, in the order of the column of patches."""
     factor = importlib.import_module("method_memory").memory_factor
-    trainer = importlib.import_module("tiny_training").trainers_of(kind)[0]
-    return ", ".join(f"{factor(trainer, dimension):.1f}" for dimension in sorted(kind.dimensions))
+    return ", ".join(f"{factor(kind, dimension):.1f}" for dimension in sorted(kind.dimensions))
 
 
 def _foundation(kind: type[Method]) -> str:
@@ -256,12 +256,8 @@ def _foundation(kind: type[Method]) -> str:
 
 def _models(kind: type[Method]) -> list[str]:
     """Trainers of all networks that come out of a training."""
-    trainers = [
-        trainer
-        for trainer in discovered_trainers().values()
-        if getattr(trainer, "method_class", None) is kind
-    ]
-    return [model.__name__ for trainer in trainers for model in (trainer, *exported_trainers(trainer))]
+    trainer = trainer_of(kind)
+    return [model.__name__ for model in (trainer, *exported_trainers(trainer))]
 
 
 def _samples(kind: type[Method]) -> str:

@@ -10,14 +10,12 @@ from functools import partial
 from typing import Any
 
 import torch
-from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 from torch import nn
 
 from nnunetv2_semiseg.core.config import config_values, parse_config
-from nnunetv2_semiseg.methods.base import Setting
+from nnunetv2_semiseg.methods.base import Method, NetworkPlan, Setting
 from nnunetv2_semiseg.trainers.engine.optimization import optimizer_like
-from nnunetv2_semiseg.trainers.semiseg import nnUNetTrainerSemiSeg
 
 USUAL = {2: ((320, 320), 7, 512), 3: ((128, 128, 128), 6, 320)}
 """Patch, stages and largest number of features of the U-Net that nnU-Net's default planner gives for it."""
@@ -25,30 +23,32 @@ USUAL = {2: ((320, 320), 7, 512), 3: ((128, 128, 128), 6, 320)}
 CHANNELS, CLASSES = 1, 4
 
 
-def memory_factor(trainer: type[nnUNetTrainerSemiSeg], dimension: int) -> float:
+def memory_factor(method_class: type[Method], dimension: int) -> float:
     """Numbers kept for weights, gradients and optimizer states, as a multiple of nnU-Net's.
 
     Counted in the method with its defaults. What a pass keeps for the gradient is not in it: that grows with
     samples, patch and image size.
 
     Args:
-        trainer: Trains the method.
-        dimension: Of the patches, 2 or 3.
+        method_class: The method.
+        dimension: Dimension of the patches, 2 or 3.
 
     Returns:
         1 where nothing but nnU-Net's network is trained, by nnU-Net's optimizer.
     """
-    method_class = trainer.method_class
     tiny_settings = importlib.import_module("tiny_settings")
     values = tiny_settings.with_foundation(method_class.config_class, {"random_weights": True})
     config = parse_config(method_class.config_class, values, "defaults")
     plans = PlansManager(_usual_plans(dimension, {method_class.key: config_values(config)}))
 
-    def build(kind: type[nnUNetTrainer] = trainer) -> nn.Module:
-        configuration = plans.get_configuration("tiny")
-        return kind.build_network_architecture(plans, configuration, CHANNELS, CLASSES, True)
+    plan = NetworkPlan(
+        plans.get_configuration("tiny").configuration, CHANNELS, CLASSES, deep_supervision=True
+    )
 
-    network, planned = build(), build(nnUNetTrainer)
+    def build() -> nn.Module:
+        return method_class.build_network(plan)
+
+    network, planned = build(), plan.build()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # of random weights, which are as large as real ones
         method = method_class(config, Setting(CLASSES, CHANNELS, USUAL[dimension][0], build), network)

@@ -12,14 +12,12 @@ from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 from nnunetv2.utilities.find_objects import recursive_find_trainer_class_by_name
 
 from nnunetv2_semiseg.core.errors import UnsupportedError, UserError
-from nnunetv2_semiseg.methods.registry import discovered_trainers
 from nnunetv2_semiseg.trainers.exported import exported_trainers, nnUNetTrainerExported
+from nnunetv2_semiseg.trainers.made import PREFIX, all_trainers
 from nnunetv2_semiseg.trainers.semiseg import nnUNetTrainerSemiSeg
 
 PLAIN, SUPERVISED = "nnUNetTrainer", "nnUNetTrainerSupervised"
 """nnU-Net's own trainer, whose length is fixed, and the one that trains alike as long as it is told."""
-
-PREFIX = "nnUNetTrainer"
 
 SHOWN = {SUPERVISED: "nnU-Net"}
 """Names in reports; other trainers are called what follows `PREFIX`."""
@@ -88,13 +86,14 @@ def _further_name(trainer: str, exported: str) -> str:
 
 
 def _trainer_class(name: str) -> type[nnUNetTrainer]:
-    ours = discovered_trainers()
+    ours = all_trainers()
     if name not in ours:
         return _foreign_trainer(name)
     kind = ours[name]
     if issubclass(kind, nnUNetTrainerExported):
         raise UnsupportedError(
-            f"{name} is not trained on its own: name {kind.trained_with}, whose networks are all compared"
+            f"{name} is not trained on its own: name {kind.trained_with.__name__}, whose networks are all "
+            "compared"
         )
     return kind
 
@@ -105,7 +104,7 @@ def _foreign_trainer(name: str) -> type[nnUNetTrainer]:
         with contextlib.redirect_stdout(io.StringIO()):
             found: type[nnUNetTrainer] = recursive_find_trainer_class_by_name(name)
     except RuntimeError:
-        known = [PLAIN, *(key for key, kind in discovered_trainers().items() if _trains(kind))]
+        known = [PLAIN, *(key for key, kind in all_trainers().items() if _trains(kind))]
         raise UserError(
             f"there is no trainer {name}: take one of {', '.join(known)}, or one of your own in a folder of "
             "nnUNet_extTrainer"

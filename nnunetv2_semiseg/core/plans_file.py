@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -58,3 +59,43 @@ def only_writer(file: Path) -> Iterator[None]:
 def write_plans(file: Path, plans: Mapping[str, Any]) -> None:
     """Replace a plans file in one move."""
     write_json(file, plans, indent=4)
+
+
+LIMIT = "semiseg_tasks"
+"""The key in a configuration."""
+
+TRAINED, SHOWN = "trained", "shown"
+
+
+def limit_of(configuration: Mapping[str, Any]) -> tuple[int, list[int]] | None:
+    """How many tasks the network was trained for, and the ids from 0 of those that it answers.
+
+    Args:
+        configuration: A resolved entry of ``configurations`` in the plans.
+
+    Returns:
+        None where the model is not limited.
+    """
+    if LIMIT not in configuration:
+        return None
+    trained, shown = (configuration[LIMIT][key] for key in (TRAINED, SHOWN))
+    return len(trained), [trained.index(name) for name in shown]
+
+
+def limited_plans(
+    plans: Mapping[str, Any], configuration: str, tasks: Sequence[str], shown: Sequence[str]
+) -> dict[str, Any]:
+    """Plans of the same model that answers some of its tasks alone.
+
+    Args:
+        plans: Content of the model's plans.json.
+        configuration: Name of the model's configuration.
+        tasks: Names of the tasks that the model answers, by label.
+        shown: Names of those that it is to answer, in the order of their new labels.
+    """
+    limited = copy.deepcopy(dict(plans))
+    entry = limited["configurations"][configuration]
+    # a model that is limited already keeps the weights of all tasks
+    trained = entry[LIMIT][TRAINED] if LIMIT in entry else list(tasks)
+    entry[LIMIT] = {TRAINED: trained, SHOWN: list(shown)}
+    return limited

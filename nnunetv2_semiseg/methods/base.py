@@ -10,6 +10,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, ClassVar
 
 import torch
@@ -19,6 +20,7 @@ from nnunetv2_semiseg.core.batch import SemiSegBatch
 from nnunetv2_semiseg.core.errors import UserError
 from nnunetv2_semiseg.methods.parts.panels import LazyPanels
 from nnunetv2_semiseg.methods.parts.schedules import Progress
+from nnunetv2_semiseg.networks.partner import build_planned
 
 DEPLOYED = "deployed"
 """Name, among the networks that a loss term trains, of the one that `nnUNetv2_predict` runs."""
@@ -41,6 +43,51 @@ class Setting:
     patch_size: tuple[int, ...]
     new_network: Callable[[], nn.Module]
     ignore_label: int | None = None
+
+
+@dataclass(frozen=True)
+class NetworkPlan:
+    """What a network is built from.
+
+    Attributes:
+        configuration: nnU-Net's configuration of the plans, ``architecture`` and inherited entries included.
+        in_channels: Channels of an image.
+        num_classes: Output channels, background included.
+        deep_supervision: Whether the decoder gives its lower outputs as well.
+    """
+
+    configuration: Mapping[str, Any]
+    in_channels: int
+    num_classes: int
+    deep_supervision: bool = False
+
+    @property
+    def architecture(self) -> Mapping[str, Any]:
+        """nnU-Net's entry that names the network's class and its arguments."""
+        architecture: Mapping[str, Any] = self.configuration["architecture"]
+        return architecture
+
+    def build(self) -> nn.Module:
+        """The planned network, initialised as nnU-Net does it."""
+        return build_planned(self.architecture, self.in_channels, self.num_classes, self.deep_supervision)
+
+
+@dataclass(frozen=True)
+class Export:
+    """A network beside the deployed one that is worth deploying, as an nnU-Net model of its own.
+
+    Attributes:
+        suffix: What follows the method's name in the class name of the network's trainer.
+        description: One sentence for users, the docstring of that trainer.
+        state: Gives the network's self-contained weights; called with the method and the deployed network.
+        build: Builds the network that takes these weights; called with what it is built from and with the
+            method's configuration as it stands resolved in the model folder. None: as the deployed network.
+    """
+
+    suffix: str
+    description: str
+    state: Callable[[Any, Any], dict[str, torch.Tensor]]
+    build: Callable[[NetworkPlan, Any], nn.Module] | None = None
 
 
 @dataclass(frozen=True)
@@ -100,7 +147,7 @@ class StepLosses:
     measures: Mapping[str, torch.Tensor] = field(default_factory=dict)
     panels: LazyPanels = dict
 
-    @property
+    @cached_property
     def total(self) -> torch.Tensor:
         """The weighted sum of all terms."""
         return self._weighted_sum(lambda term: True)
@@ -152,16 +199,32 @@ class Method(nn.Module, ABC):
     Teachers and frozen modules stay in evaluation mode whatever `train` is called with.
     """
 
+    name: ClassVar[str]
+    """Name of the method as papers write it; its trainer is ``nnUNetTrainer<name>``."""
     key: ClassVar[str]
     """Name of the method in the plans, ``semiseg.<key>``."""
     config_class: ClassVar[type[Any]]
-    """Its configuration dataclass."""
+    """Configuration dataclass with the method's hyper-parameters."""
     default_epochs: ClassVar[int] = 1000
     """Length of the published training, in epochs of 250 iterations."""
     dimensions: ClassVar[frozenset[int]] = frozenset({2, 3})
     """Spatial dimensions of the patches that the method can work on."""
     needs_tasks: ClassVar[bool] = False
     """Whether it learns from merged datasets alone, whose dataset.json has ``tasks``."""
+    deploys: ClassVar[str] = "its student"
+    """What `nnUNetv2_predict` runs after a training, in words."""
+    exports: ClassVar[tuple[Export, ...]] = ()
+    """Further networks worth deploying."""
+
+    @classmethod
+    def build_network(cls, plan: NetworkPlan) -> nn.Module:
+        """Build the deployed network; default: the one that nnU-Net has planned.
+
+        Args:
+            plan: What it is built from. It holds no hyper-parameters of the method: before a training is
+                set up there are none.
+        """
+        return plan.build()
 
     @classmethod
     def batch_sizes(cls, config: Any, plans_batch_size: int, num_labeled_cases: int) -> BatchSizes:
@@ -229,18 +292,6 @@ class Method(nn.Module, ABC):
             network: The deployed network.
             progress: As it was in the step, so that the first step is step 0.
         """
-
-    def exports(self, network: nn.Module) -> dict[str, Callable[[], dict[str, torch.Tensor]]]:
-        """Further networks worth deploying.
-
-        Args:
-            network: The deployed network, of which an export may be a part.
-
-        Returns:
-            For the class name of each one's trainer, a function that gives its self-contained weights as
-            that trainer's `build_network_architecture` takes them.
-        """
-        return {}
 
     def train(self, mode: bool = True) -> Method:
         """As in `nn.Module`, but teachers and frozen modules always evaluate."""

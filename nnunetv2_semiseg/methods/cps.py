@@ -6,7 +6,7 @@ docs/methods/cps.md goes through the equations.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import torch
@@ -18,6 +18,7 @@ from nnunetv2_semiseg.core.batch import SemiSegBatch
 from nnunetv2_semiseg.core.config import STRICT
 from nnunetv2_semiseg.methods.base import (
     DEPLOYED,
+    Export,
     LossTerm,
     OptimizerFactory,
     ScheduledOptimizer,
@@ -31,8 +32,6 @@ from nnunetv2_semiseg.methods.parts.panels import Panels, prediction_panels
 from nnunetv2_semiseg.methods.parts.schedules import sigmoid_ramp
 from nnunetv2_semiseg.methods.parts.skd import DistillingMethod, SkdConfig
 from nnunetv2_semiseg.networks.outputs import full_resolution, split_batch
-from nnunetv2_semiseg.trainers.exported import nnUNetTrainerExported
-from nnunetv2_semiseg.trainers.semiseg import nnUNetTrainerSemiSeg
 
 SECOND = "second"
 """Name of the network beside the deployed one among the trained networks."""
@@ -51,8 +50,17 @@ class CPSConfig:
 class CPS(DistillingMethod):
     """Two students without a teacher; the symbols are those of docs/methods/cps.md."""
 
+    name: ClassVar[str] = "CPS"
     key: ClassVar[str] = "cps"
     config_class: ClassVar[type[Any]] = CPSConfig
+    deploys: ClassVar[str] = "its first network"
+    exports: ClassVar[tuple[Export, ...]] = (
+        Export(
+            "Second",
+            "Deploys CPS's second network, which is built as the first one is.",
+            state=lambda method, network: dict(method.second.state_dict()),
+        ),
+    )
 
     def __init__(self, config: CPSConfig, setting: Setting, network: nn.Module) -> None:
         """Build the second network.
@@ -78,10 +86,6 @@ class CPS(DistillingMethod):
         """The second network is trained as the deployed one is."""
         second = ScheduledOptimizer(SECOND, like_deployed(self.second.parameters()))
         return [second, *super().optimizers(like_deployed)]
-
-    def exports(self, network: nn.Module) -> dict[str, Callable[[], dict[str, torch.Tensor]]]:
-        """The second network."""
-        return {"nnUNetTrainerCPSSecond": lambda: dict(self.second.state_dict())}
 
     def losses(self, batch: SemiSegBatch, context: StepContext) -> StepLosses:
         """One step of CPS.
@@ -134,15 +138,3 @@ class CPS(DistillingMethod):
         students = {name: full_resolution(output) for name, output in outputs.items()}
         own = (students[DEPLOYED] + students[SECOND]) / 2
         return self.distill(images, own, students, batch)
-
-
-class nnUNetTrainerCPS(nnUNetTrainerSemiSeg):
-    """Trains CPS and deploys its first network."""
-
-    method_class = CPS
-
-
-class nnUNetTrainerCPSSecond(nnUNetTrainerExported):
-    """Deploys CPS's second network, which is built as the first one is."""
-
-    trained_with = "nnUNetTrainerCPS"

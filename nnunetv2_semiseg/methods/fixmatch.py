@@ -24,7 +24,6 @@ from nnunetv2_semiseg.methods.parts.mixing import draw_cutmix_boxes, partners, p
 from nnunetv2_semiseg.methods.parts.panels import Panel, Panels, pseudo_label_panels
 from nnunetv2_semiseg.methods.parts.schedules import sigmoid_ramp
 from nnunetv2_semiseg.networks.outputs import full_resolution, split_batch
-from nnunetv2_semiseg.trainers.semiseg import nnUNetTrainerSemiSeg
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
@@ -39,6 +38,7 @@ class FixMatchConfig(EMATeacherConfig):
 class FixMatch(EMATeacherMethod):
     """One student and its EMA teacher; the symbols are those of docs/methods/fixmatch.md."""
 
+    name: ClassVar[str] = "FixMatch"
     key: ClassVar[str] = "fixmatch"
     config_class: ClassVar[type[Any]] = FixMatchConfig
 
@@ -93,9 +93,3 @@ class FixMatch(EMATeacherMethod):
         image = paste(partners(batch.labeled_images, count), strong, box)
         mixed = dataclasses.replace(batch, unlabeled_strong=image, unlabeled_inside=box | batch.inside)
         return mixed, paste_labels(labeled, pseudo, box)
-
-
-class nnUNetTrainerFixMatch(nnUNetTrainerSemiSeg):
-    """Trains FixMatch and deploys its student."""
-
-    method_class = FixMatch

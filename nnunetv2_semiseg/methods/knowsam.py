@@ -7,7 +7,7 @@ docs/methods/knowsam.md goes through the equations one by one.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar, Literal, cast
 
 import torch
@@ -18,7 +18,15 @@ from torch import nn
 from nnunetv2_semiseg.core.batch import SemiSegBatch
 from nnunetv2_semiseg.core.config import STRICT
 from nnunetv2_semiseg.core.errors import UserError
-from nnunetv2_semiseg.methods.base import BatchSizes, LossTerm, Setting, StepContext, StepLosses
+from nnunetv2_semiseg.methods.base import (
+    BatchSizes,
+    Export,
+    LossTerm,
+    NetworkPlan,
+    Setting,
+    StepContext,
+    StepLosses,
+)
 from nnunetv2_semiseg.methods.losses.agreement import class_map_agreement
 from nnunetv2_semiseg.methods.losses.entropy import entropy_loss
 from nnunetv2_semiseg.methods.losses.mutual import mutual_loss
@@ -34,9 +42,10 @@ from nnunetv2_semiseg.methods.parts.panels import Panel, Panels, prediction_pane
 from nnunetv2_semiseg.methods.parts.schedules import sigmoid_ramp
 from nnunetv2_semiseg.methods.parts.skd import DistillationConfig, DistillingMethod
 from nnunetv2_semiseg.networks.ema import unwrapped
-from nnunetv2_semiseg.networks.fused import FusedNetwork, FusedOutput
+from nnunetv2_semiseg.networks.fused import FusedNetwork, FusedOutput, build_fused_network
 from nnunetv2_semiseg.networks.outputs import full_resolution, split_batch
-from nnunetv2_semiseg.networks.sam.deployed import deployed_prompted_state
+from nnunetv2_semiseg.networks.partner import build_planned, partner_architecture
+from nnunetv2_semiseg.networks.sam.deployed import DeployedPromptedSam, deployed_prompted_state
 
 A, B, FUSION = "subnet_a", "subnet_b", "fusion"
 """Names of the deployed network's parts."""
@@ -82,8 +91,42 @@ class KnowSAMConfig:
 class KnowSAM(DistillingMethod):
     """Two subnets, their fusion and the SAM branch; the steps are those of docs/methods/knowsam.md."""
 
+    name: ClassVar[str] = "KnowSAM"
     key: ClassVar[str] = "knowsam"
     config_class: ClassVar[type[Any]] = KnowSAMConfig
+    deploys: ClassVar[str] = "the fused output of both subnets"
+    exports: ClassVar[tuple[Export, ...]] = (
+        Export(
+            "SubnetA",
+            "Deploys KnowSAM's subnet A, which is the planned network.",
+            state=lambda method, network: dict(network.first.state_dict()),
+            build=lambda plan, config: plan.build(),
+        ),
+        Export(
+            "SubnetB",
+            "Deploys KnowSAM's subnet B, the planned network's partner of another family.",
+            state=lambda method, network: dict(network.second.state_dict()),
+            build=lambda plan, config: build_planned(
+                partner_architecture(plan.architecture),
+                plan.in_channels,
+                plan.num_classes,
+                plan.deep_supervision,
+            ),
+        ),
+        Export(
+            "Foundation",
+            "Deploys KnowSAM's SAM branch with the networks that prompt it; needs no SAM checkpoint.",
+            state=lambda method, network: deployed_prompted_state(network, method.sam),
+            build=lambda plan, config: DeployedPromptedSam(
+                config.skd.foundation,
+                build_fused_network(
+                    plan.architecture, plan.in_channels, plan.num_classes, deep_supervision=False
+                ),
+                plan.in_channels,
+                plan.num_classes,
+            ),
+        ),
+    )
     default_epochs: ClassVar[int] = 200
     dimensions: ClassVar[frozenset[int]] = frozenset({2})
 
@@ -103,6 +146,13 @@ class KnowSAM(DistillingMethod):
         self.train()
 
     @classmethod
+    def build_network(cls, plan: NetworkPlan) -> FusedNetwork:
+        """The planned network, its partner of another family, and their fusion."""
+        return build_fused_network(
+            plan.architecture, plan.in_channels, plan.num_classes, plan.deep_supervision
+        )
+
+    @classmethod
     def batch_sizes(cls, config: KnowSAMConfig, plans_batch_size: int, num_labeled_cases: int) -> BatchSizes:
         """The paper's 12 + 12 samples."""
         return BatchSizes(12, 12)
@@ -120,16 +170,6 @@ class KnowSAM(DistillingMethod):
         """Subnets and fusion."""
         fused = cast("FusedNetwork", unwrapped(network))
         return {A: fused.first, B: fused.second, FUSION: fused.fusion}
-
-    def exports(self, network: nn.Module) -> dict[str, Callable[[], dict[str, torch.Tensor]]]:
-        """Both subnets, and the SAM branch with what makes its mask prompts."""
-        fused, sam = cast("FusedNetwork", unwrapped(network)), cast("nn.Module", self.sam)
-
-        return {
-            "nnUNetTrainerKnowSAMSubnetA": lambda: dict(fused.first.state_dict()),
-            "nnUNetTrainerKnowSAMSubnetB": lambda: dict(fused.second.state_dict()),
-            "nnUNetTrainerKnowSAMFoundation": lambda: deployed_prompted_state(fused, sam),
-        }
 
     def losses(self, batch: SemiSegBatch, context: StepContext) -> StepLosses:
         """One step of KnowSAM.

@@ -20,7 +20,6 @@ from nnunetv2_semiseg.methods.parts.ema_teacher import EMATeacherConfig, EMATeac
 from nnunetv2_semiseg.methods.parts.panels import Panel, Panels
 from nnunetv2_semiseg.methods.parts.schedules import sigmoid_ramp
 from nnunetv2_semiseg.networks.outputs import full_resolution, split_batch
-from nnunetv2_semiseg.trainers.semiseg import nnUNetTrainerSemiSeg
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
@@ -33,6 +32,7 @@ class MeanTeacherConfig(EMATeacherConfig):
 class MeanTeacher(EMATeacherMethod):
     """One student and its EMA teacher; the symbols are those of docs/methods/mean_teacher.md."""
 
+    name: ClassVar[str] = "MeanTeacher"
     key: ClassVar[str] = "mean_teacher"
     config_class: ClassVar[type[Any]] = MeanTeacherConfig
     trust_title: ClassVar[str] = "teacher's confidence"
@@ -87,9 +87,3 @@ class MeanTeacher(EMATeacherMethod):
             ``teacher_confidence``, the probability of the teacher's class.
         """
         return None, {"teacher_confidence": target.amax(1).mean()}
-
-
-class nnUNetTrainerMeanTeacher(nnUNetTrainerSemiSeg):
-    """Trains Mean Teacher and deploys its student."""
-
-    method_class = MeanTeacher

@@ -7,7 +7,7 @@ deployed network), F the foundation model; docs/methods/synfoc.md goes through t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass as plain_dataclass
 from typing import Any, ClassVar, Literal
 
@@ -21,6 +21,7 @@ from nnunetv2_semiseg.core.config import STRICT
 from nnunetv2_semiseg.methods.base import (
     DEPLOYED,
     BatchSizes,
+    Export,
     LossTerm,
     Method,
     OptimizerFactory,
@@ -47,7 +48,7 @@ from nnunetv2_semiseg.networks.outputs import full_resolution, set_deep_supervis
 from nnunetv2_semiseg.networks.pixels import bilinear, nearest, nearest_map
 from nnunetv2_semiseg.networks.sam.build import build_foundation, foundation_identity
 from nnunetv2_semiseg.networks.sam.config import FoundationConfig
-from nnunetv2_semiseg.networks.sam.deployed import deployed_state
+from nnunetv2_semiseg.networks.sam.deployed import DeployedSemanticSam, deployed_state
 
 FOUNDATION = "foundation"
 """Name of the foundation student among the trained networks."""
@@ -87,8 +88,20 @@ class _Labels:
 class SynFoC(Method):
     """Two students and their EMA teachers; the steps are numbered as in docs/methods/synfoc.md."""
 
+    name: ClassVar[str] = "SynFoC"
     key: ClassVar[str] = "synfoc"
     config_class: ClassVar[type[Any]] = SynFoCConfig
+    deploys: ClassVar[str] = "its conventional student"
+    exports: ClassVar[tuple[Export, ...]] = (
+        Export(
+            "Foundation",
+            "Deploys SynFoC's foundation student; needs no foundation checkpoint.",
+            state=lambda method, network: deployed_state(method.foundation),
+            build=lambda plan, config: DeployedSemanticSam(
+                config.foundation, plan.in_channels, plan.num_classes
+            ),
+        ),
+    )
     default_epochs: ClassVar[int] = 240
     dimensions: ClassVar[frozenset[int]] = frozenset({2})
 
@@ -163,10 +176,6 @@ class SynFoC(Method):
         decay = ema_decay(progress.step, self.config.ema_decay)
         ema_update(self.network_teacher, network, decay)
         ema_update(self.foundation_teacher.trained, self.foundation.trained, decay)
-
-    def exports(self, network: nn.Module) -> dict[str, Callable[[], dict[str, torch.Tensor]]]:
-        """The foundation student."""
-        return {"nnUNetTrainerSynFoCFoundation": lambda: deployed_state(self.foundation)}
 
     def losses(self, batch: SemiSegBatch, context: StepContext) -> StepLosses:
         """One step of SynFoC.

@@ -19,7 +19,6 @@ from nnunetv2_semiseg.methods.base import StepContext
 from nnunetv2_semiseg.methods.mean_teacher import MeanTeacher, MeanTeacherConfig
 from nnunetv2_semiseg.methods.parts.schedules import Progress, sigmoid_ramp
 from nnunetv2_semiseg.networks.pixels import pixel_entropy
-from nnunetv2_semiseg.trainers.semiseg import nnUNetTrainerSemiSeg
 
 FIRST_BOUND = 0.75
 """The bound on the entropy before the ramp, as a part of the largest possible entropy."""
@@ -37,6 +36,7 @@ class UAMTConfig(MeanTeacherConfig):
 class UAMT(MeanTeacher):
     """Mean Teacher with a mask; the symbols are those of docs/methods/uamt.md."""
 
+    name: ClassVar[str] = "UAMT"
     key: ClassVar[str] = "uamt"
     config_class: ClassVar[type[Any]] = UAMTConfig
     trust_title: ClassVar[str] = "certain"
@@ -66,9 +66,3 @@ class UAMT(MeanTeacher):
     def _noise(self, images: torch.Tensor) -> torch.Tensor:
         clip = self.config.noise_clip
         return (torch.randn_like(images) * self.config.noise).clamp_(-clip, clip)
-
-
-class nnUNetTrainerUAMT(nnUNetTrainerSemiSeg):
-    """Trains UA-MT and deploys its student."""
-
-    method_class = UAMT

@@ -7,7 +7,7 @@ letters (a) to (e) are those of docs/methods/versemi.md, which goes through the 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any, ClassVar, Literal, NamedTuple
 
 import torch
@@ -18,11 +18,14 @@ from torch import nn
 from nnunetv2_semiseg.core.batch import SemiSegBatch
 from nnunetv2_semiseg.core.config import STRICT
 from nnunetv2_semiseg.core.errors import UserError
+from nnunetv2_semiseg.core.plans_file import limit_of
 from nnunetv2_semiseg.methods.base import (
     DEPLOYED,
     BatchSizes,
+    Export,
     LossTerm,
     Method,
+    NetworkPlan,
     Setting,
     StepContext,
     StepLosses,
@@ -38,6 +41,7 @@ from nnunetv2_semiseg.methods.parts.mixing import check_cubes, draw_cubes, draw_
 from nnunetv2_semiseg.methods.parts.panels import Panel, Panels
 from nnunetv2_semiseg.methods.parts.schedules import Progress
 from nnunetv2_semiseg.networks.ema import ema_decay, ema_update, make_teacher
+from nnunetv2_semiseg.networks.task_network import TaskNetwork, build_task_network
 
 TRAINS = frozenset({DEPLOYED})
 
@@ -102,8 +106,16 @@ class LabeledMix(NamedTuple):
 class VerSemi(Method):
     """One student for all tasks, trained on labeled images alone first; deployed as it is and averaged."""
 
+    name: ClassVar[str] = "VerSemi"
     key: ClassVar[str] = "versemi"
     config_class: ClassVar[type[Any]] = VerSemiConfig
+    exports: ClassVar[tuple[Export, ...]] = (
+        Export(
+            "EMA",
+            "Deploys the moving average of VerSemi's student.",
+            state=lambda method, network: dict(method.average.state_dict()),
+        ),
+    )
     needs_tasks: ClassVar[bool] = True
 
     def __init__(self, config: VerSemiConfig, setting: Setting, network: nn.Module) -> None:
@@ -124,6 +136,15 @@ class VerSemi(Method):
         self.num_tasks = setting.num_classes - 1
         self.average = make_teacher(network)
         self.train()
+
+    @classmethod
+    def build_network(cls, plan: NetworkPlan) -> TaskNetwork:
+        """The planned network with a head for all tasks; there are no lower outputs.
+
+        With the plans of a model that is limited to some tasks it has all weights and answers these alone.
+        """
+        trained, shown = limit_of(plan.configuration) or (plan.num_classes - 1, None)
+        return build_task_network(plan.architecture, plan.in_channels, trained, shown)
 
     @classmethod
     def batch_sizes(cls, config: VerSemiConfig, plans_batch_size: int, num_labeled_cases: int) -> BatchSizes:
@@ -151,10 +172,6 @@ class VerSemi(Method):
     def after_step(self, network: nn.Module, progress: Progress) -> None:
         """The average follows the student."""
         ema_update(self.average, network, ema_decay(progress.step, self.config.ema_decay))
-
-    def exports(self, network: nn.Module) -> dict[str, Callable[[], dict[str, torch.Tensor]]]:
-        """The moving average."""
-        return {"nnUNetTrainerVerSemiEMA": lambda: dict(self.average.state_dict())}
 
     def losses(self, batch: SemiSegBatch, context: StepContext) -> StepLosses:
         """One step of VerSemi.

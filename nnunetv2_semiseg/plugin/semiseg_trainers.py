@@ -6,7 +6,7 @@ can mend ends with one sentence from here on.
 """
 
 from nnunetv2_semiseg.core.errors import show_user_errors_alone
-from nnunetv2_semiseg.methods.registry import discovered_trainers
+from nnunetv2_semiseg.trainers.made import all_trainers
 
 show_user_errors_alone()
-globals().update(discovered_trainers())
+globals().update(all_trainers())

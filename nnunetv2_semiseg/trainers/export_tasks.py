@@ -13,11 +13,10 @@ import torch
 from nnunetv2.evaluation.evaluate_predictions import load_summary_json
 
 from nnunetv2_semiseg.core.errors import UserError, UserFileError
-from nnunetv2_semiseg.data.merging.task_limit import limited_plans
+from nnunetv2_semiseg.core.plans_file import limited_plans
 from nnunetv2_semiseg.data.merging.tasks import BACKGROUND, TaskTable, read_tasks
 from nnunetv2_semiseg.data.raw.folders import staged_folder
 from nnunetv2_semiseg.evaluation.measuring.by_task import limited_summary, write_summary
-from nnunetv2_semiseg.methods.registry import discovered_trainers
 from nnunetv2_semiseg.trainers.engine.checkpoint import save_atomically
 from nnunetv2_semiseg.trainers.exported import (
     DATASET,
@@ -26,6 +25,7 @@ from nnunetv2_semiseg.trainers.exported import (
     PLANS,
     without_training_state,
 )
+from nnunetv2_semiseg.trainers.made import all_trainers
 from nnunetv2_semiseg.trainers.tasks import OwnTaskValidation
 
 SUMMARY = Path("validation", "summary.json")
@@ -92,7 +92,7 @@ def _final(model: Path, fold: str) -> Path:
 def _configuration(file: Path) -> str:
     """Name of the configuration that a checkpoint was trained in."""
     checkpoint = torch.load(file, map_location="cpu", weights_only=False)
-    able = [name for name, kind in discovered_trainers().items() if issubclass(kind, OwnTaskValidation)]
+    able = [name for name, kind in all_trainers().items() if issubclass(kind, OwnTaskValidation)]
     if checkpoint["trainer_name"] not in able:
         raise UserError(
             f"{file} is of {checkpoint['trainer_name']}, which cannot be limited to tasks; name a model of "

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -16,9 +16,12 @@ import torch
 from batchgenerators.utilities.file_and_folder_operations import save_json
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
+from torch import nn
 
 from nnunetv2_semiseg.core.errors import UnsupportedError
 from nnunetv2_semiseg.core.files import replacing
+from nnunetv2_semiseg.methods.base import Export, Method, NetworkPlan
+from nnunetv2_semiseg.methods.settings import exported_config
 from nnunetv2_semiseg.networks.ema import unwrapped
 from nnunetv2_semiseg.trainers.engine.checkpoint import COMPANION_KEY, save_atomically
 from nnunetv2_semiseg.trainers.engine.wandb import SummaryLogger, no_run_of_its_own
@@ -32,13 +35,31 @@ PLANS, DATASET, FINGERPRINT = "plans.json", "dataset.json", "dataset_fingerprint
 
 
 class nnUNetTrainerExported(nnUNetTrainerOnRanks):
-    """Base of the trainer classes of exported networks: they predict and validate, but don't train.
+    """Base of the trainer classes of exported networks: they predict and validate, but don't train."""
 
-    A subclass names the trainer that it comes from and builds the network.
-    """
+    method_class: ClassVar[type[Method]]
+    """Method whose training makes this network."""
+    export: ClassVar[Export]
+    """What the method says of this network."""
+    trained_with: ClassVar[type[nnUNetTrainer]]
+    """Trainer that trains and writes this network."""
 
-    trained_with: ClassVar[str]
-    """Class name of the trainer that trains and writes this network."""
+    @classmethod
+    def build_network_architecture(
+        cls,
+        plans_manager: Any,
+        configuration_manager: Any,
+        num_input_channels: int,
+        num_output_channels: int,
+        enable_deep_supervision: bool = True,
+    ) -> nn.Module:
+        """Build the network by the resolved configuration in the model folder's plans."""
+        configuration = configuration_manager.configuration
+        plan = NetworkPlan(configuration, num_input_channels, num_output_channels, enable_deep_supervision)
+        method = cls.method_class
+        if cls.export.build is None:
+            return method.build_network(plan)
+        return cls.export.build(plan, exported_config(configuration, method.key, method.config_class))
 
     def _do_i_compile(self) -> bool:
         """Never: it is asked for a few cases, which compiling a foundation model takes longer than."""
@@ -52,7 +73,7 @@ class nnUNetTrainerExported(nnUNetTrainerOnRanks):
         """
         raise UnsupportedError(
             f"{type(self).__name__} cannot be trained on its own: it is written by training "
-            f"{self.trained_with}; use -tr {self.trained_with}"
+            f"{self.trained_with.__name__}; use -tr {self.trained_with.__name__}"
         )
 
     def load_checkpoint(self, filename_or_checkpoint: dict[str, Any] | str) -> None:
@@ -85,16 +106,13 @@ def export_folder(trainer: nnUNetTrainer, trainer_name: str) -> Path:
 
 
 def write_exports(
-    trainer: nnUNetTrainer,
-    weights: Mapping[str, Callable[[], dict[str, torch.Tensor]]],
-    checkpoint: dict[str, Any],
-    checkpoint_name: str,
+    trainer: nnUNetTrainer, method: Method, checkpoint: dict[str, Any], checkpoint_name: str
 ) -> None:
     """Write every exported network into its model folder.
 
     Args:
         trainer: The trainer that trains them, whose model folder has plans, dataset and fingerprint by now.
-        weights: Each one's self-contained weights, by the class name of its own trainer.
+        method: The trained method.
         checkpoint: The training's own checkpoint, from which everything else is taken.
         checkpoint_name: File name, one of `EXPORTED_CHECKPOINTS`.
     """
@@ -104,7 +122,8 @@ def write_exports(
         fold = model / Path(trainer.output_folder).name
         fold.mkdir(parents=True, exist_ok=True)
         _write_model_files(trainer, model)
-        content = {**without_training_state(checkpoint), "network_weights": weights[name]()}
+        weights = exported.export.state(method, unwrapped(trainer.network))
+        content = {**without_training_state(checkpoint), "network_weights": weights}
         save_atomically({**content, "trainer_name": name}, fold / checkpoint_name)
 
 
@@ -143,39 +162,30 @@ def _own_suffix() -> str:
     return f".{os.getpid()}.tmp"
 
 
-def exported_trainers(trainer_class: type[nnUNetTrainer]) -> list[type[nnUNetTrainerExported]]:
+def exported_trainers(trainer_class: type[nnUNetTrainer]) -> tuple[type[nnUNetTrainerExported], ...]:
     """Trainer classes of the networks that training with ``trainer_class`` exports.
 
     A user's own subclass of a trainer exports nothing: it must not write into the model folder of another.
     """
-    from nnunetv2_semiseg.methods.registry import discovered_trainers  # it imports this module
-
-    return [
-        kind
-        for kind in discovered_trainers().values()
-        if issubclass(kind, nnUNetTrainerExported) and kind.trained_with == trainer_class.__name__
-    ]
+    found: tuple[type[nnUNetTrainerExported], ...] = vars(trainer_class).get("exported", ())
+    return found
 
 
 def validate_exports(
-    trainer: nnUNetTrainer,
-    weights: Mapping[str, Callable[[], dict[str, torch.Tensor]]],
-    checkpoint_name: str,
-    save_probabilities: bool,
+    trainer: nnUNetTrainer, method: Method | None, checkpoint_name: str, save_probabilities: bool
 ) -> None:
     """nnU-Net's validation of every exported network.
 
     Args:
         trainer: The trainer that trains them.
-        weights: As for `write_exports`; a network that is not among them is read from its model folder.
-        checkpoint_name: File name of the checkpoint there.
+        method: The trained method, whose networks are validated as they are; None: the networks are read
+            from their model folders.
+        checkpoint_name: File name of the checkpoint in a model folder.
         save_probabilities: Also store the probabilities.
     """
     for exported in exported_trainers(type(trainer)):
-        name = exported.__name__
-        ready = _validation_trainer(
-            trainer, exported, weights[name]() if name in weights else None, checkpoint_name
-        )
+        weights = None if method is None else exported.export.state(method, unwrapped(trainer.network))
+        ready = _validation_trainer(trainer, exported, weights, checkpoint_name)
         if ready is not None:
             ready.perform_actual_validation(save_probabilities)
 

@@ -13,6 +13,7 @@ import torch
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 from torch import nn
 
+from nnunetv2_semiseg.core.config import TrainingConfig
 from nnunetv2_semiseg.core.distributed.ranks import rank, rank_zero_first, wait_for_all, world_size
 from nnunetv2_semiseg.core.distributed.shares import foreground_share, shares
 from nnunetv2_semiseg.core.distributed.weights import take_weights_of_rank_zero, with_common_statistics
@@ -51,6 +52,13 @@ class nnUNetTrainerOnRanks(nnUNetTrainer):
         self.device = self.device_of_rank(device)
         if self.device.type != "cuda":
             self.grad_scaler = None
+
+    def set_lengths(self, training: TrainingConfig) -> None:
+        """Take epochs, iterations and the interval between checkpoints from the configuration."""
+        self.num_epochs = training.epochs
+        self.num_iterations_per_epoch = training.iterations_per_epoch
+        self.num_val_iterations_per_epoch = training.validation_iterations_per_epoch
+        self.save_every = training.save_every
 
     def device_of_rank(self, asked: torch.device) -> torch.device:
         """nnU-Net gives each rank the GPU of its number, even where the training is to run on a CPU."""

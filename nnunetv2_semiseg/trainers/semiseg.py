@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 import torch
 from nnunetv2.training.lr_scheduler.polylr import PolyLRScheduler
+from torch import nn
 
 from nnunetv2_semiseg.core.batch import SemiSegBatch
 from nnunetv2_semiseg.core.config import SECTION
@@ -18,21 +19,13 @@ from nnunetv2_semiseg.data.loading.labeled_check import check_labeled_matches_pl
 from nnunetv2_semiseg.data.loading.loader import PairedLoader
 from nnunetv2_semiseg.data.loading.pairing import pair_with_unlabeled
 from nnunetv2_semiseg.data.unlabeled.preprocessing import UnlabeledData, preprocess_unlabeled
-from nnunetv2_semiseg.methods.base import BatchSizes, Method, ScheduledOptimizer, Setting, StepContext
-from nnunetv2_semiseg.methods.parts.schedules import Progress
+from nnunetv2_semiseg.methods.base import BatchSizes, Method, NetworkPlan, Setting, StepLosses
 from nnunetv2_semiseg.methods.settings import resolve_config
-from nnunetv2_semiseg.networks.ema import unwrapped
 from nnunetv2_semiseg.trainers.engine import checkpoint as checkpoints
 from nnunetv2_semiseg.trainers.engine import log as training_log
 from nnunetv2_semiseg.trainers.engine.checkpoint import keep_best_before
 from nnunetv2_semiseg.trainers.engine.diagnostics import measured_gradient
-from nnunetv2_semiseg.trainers.engine.optimization import (
-    backward_and_step,
-    optimizer_like,
-    refuse_endless_overflow,
-    set_lengths,
-)
-from nnunetv2_semiseg.trainers.engine.planned_loss import planned_loss
+from nnunetv2_semiseg.trainers.engine.optimization import refuse_endless_overflow
 from nnunetv2_semiseg.trainers.engine.precision import (
     apply_precision,
     check_precision,
@@ -41,9 +34,11 @@ from nnunetv2_semiseg.trainers.engine.precision import (
 )
 from nnunetv2_semiseg.trainers.engine.random_state import random_state, restore_random_states, seed_everything
 from nnunetv2_semiseg.trainers.engine.refusals import refuse_unsupported
+from nnunetv2_semiseg.trainers.engine.step import MethodStep, planned_loss
 from nnunetv2_semiseg.trainers.exported import (
     EXPORTED_CHECKPOINTS,
     copy_pictures,
+    nnUNetTrainerExported,
     validate_exports,
     write_exports,
 )
@@ -58,6 +53,8 @@ class nnUNetTrainerSemiSeg(nnUNetTrainerOnRanks):
     """
 
     method_class: ClassVar[type[Method]]
+    exported: ClassVar[tuple[type[nnUNetTrainerExported], ...]] = ()
+    """Trainers of the networks that this training exports; subclasses of users export nothing."""
     method: Method
     """Built at the start of a training; validation alone does without it."""
     batch_sizes: BatchSizes
@@ -86,13 +83,25 @@ class nnUNetTrainerSemiSeg(nnUNetTrainerOnRanks):
         self.precision = self.resolved.training.precision
         check_precision(device, self.precision, plans, configuration)
         super().__init__(plans, configuration, fold, dataset_json, device)
-        set_lengths(self, self.resolved.training)
+        self.set_lengths(self.resolved.training)
         if not uses_scaler(self.device, self.precision):
             self.grad_scaler = None
-        self._optimizers: list[ScheduledOptimizer] = []
-        self._step = 0
         self._companion: dict[str, Any] | None = None
         self._validated_checkpoint = EXPORTED_CHECKPOINTS[0]
+
+    @classmethod
+    def build_network_architecture(
+        cls,
+        plans_manager: Any,
+        configuration_manager: Any,
+        num_input_channels: int,
+        num_output_channels: int,
+        enable_deep_supervision: bool = True,
+    ) -> nn.Module:
+        """Build the network that the method deploys; the arguments are nnU-Net's."""
+        configuration = configuration_manager.configuration
+        plan = NetworkPlan(configuration, num_input_channels, num_output_channels, enable_deep_supervision)
+        return cls.method_class.build_network(plan)
 
     def initialize(self) -> None:
         """nnU-Net's initialisation, from the configured seed if there is one.
@@ -141,9 +150,17 @@ class nnUNetTrainerSemiSeg(nnUNetTrainerOnRanks):
         with_common_statistics(self.method, self.device)
         networks = [self.network, *self.method.children()]
         apply_precision(networks, self.method.frozen_modules(), self.device, self.precision)
-        self._optimizers = self.method.optimizers(partial(optimizer_like, self.optimizer))
+        self.step = MethodStep(
+            self.method,
+            self.network,
+            self.optimizer,
+            partial(planned_loss, self.loss),
+            self.num_epochs * self.num_iterations_per_epoch,
+            partial(training_autocast, self.device, self.precision),
+            self.grad_scaler,
+        )
 
-    def _new_network(self) -> torch.nn.Module:
+    def _new_network(self) -> nn.Module:
         return self.build_network_architecture(
             self.plans_manager,
             self.configuration_manager,
@@ -152,7 +169,7 @@ class nnUNetTrainerSemiSeg(nnUNetTrainerOnRanks):
             self.enable_deep_supervision,
         )
 
-    def networks_of_training(self) -> list[torch.nn.Module]:
+    def networks_of_training(self) -> list[nn.Module]:
         """The deployed network and all of the method's."""
         return [self.network, self.method]
 
@@ -179,7 +196,7 @@ class nnUNetTrainerSemiSeg(nnUNetTrainerOnRanks):
         self.build_method()
         resumed, self._companion = self._companion, None
         if resumed is not None:
-            self._step = checkpoints.restore_companion(resumed, self.method, self._optimizers)
+            checkpoints.restore_companion(resumed, self.step)
         with rank_zero_first():
             described = (self.plans_manager, self.configuration_manager, self.dataset_json)
             self._unlabeled: UnlabeledData = preprocess_unlabeled(
@@ -221,26 +238,16 @@ class nnUNetTrainerSemiSeg(nnUNetTrainerOnRanks):
             Total, terms and measures as detached scalars on the device; they are fetched once an epoch.
         """
         batch = batch.to(self.device)
-        progress = Progress(self._step, self.num_epochs * self.num_iterations_per_epoch)
-        context = StepContext(self.network, partial(planned_loss, self.loss), progress)
-        for item in self._optimizers:
-            item.set_learning_rate(progress, self.optimizer.param_groups[0]["lr"])
-        for optimizer in self._all_optimizers():
-            optimizer.zero_grad(set_to_none=True)
-        with training_autocast(self.device, self.precision):
-            losses = self.method.losses(batch, context)
-            total = losses.total
-        values = training_log.step_values(total, losses.values, losses.measures)
-        self._watch.step(batch, values, losses.panels)
-        del losses  # the panels' tensors need no place in the backward pass
-        backward_and_step(total, self._all_optimizers(), self.grad_scaler)
-        self.method.after_step(self.network, progress)
-        self._step += 1
+        context = self.step.context
+        values: dict[str, torch.Tensor] = {}
+
+        def look(losses: StepLosses) -> None:
+            values.update(training_log.step_values(losses.total, losses.values, losses.measures))
+            self._watch.step(batch, values, losses.panels)
+
+        self.step.take(batch, look)
         every = (self.resolved.training.measure_gradient_every or 0) * self.num_iterations_per_epoch
         return {**values, **measured_gradient(self.method, batch, context, every)}
-
-    def _all_optimizers(self) -> list[torch.optim.Optimizer]:
-        return [self.optimizer, *(item.optimizer for item in self._optimizers)]
 
     def on_train_epoch_end(self, train_outputs: list[dict[str, torch.Tensor]]) -> None:
         """Log the epoch's means of total, terms and measures, all learning rates and the memory's peak."""
@@ -249,7 +256,7 @@ class nnUNetTrainerSemiSeg(nnUNetTrainerOnRanks):
         means = mean_of_ranks(training_log.epoch_means(train_outputs))
         self.logger.log("train_losses", means.pop("loss"), self.current_epoch)
         means[training_log.RATE + "network"] = self.optimizer.param_groups[0]["lr"]
-        for item in self._optimizers:
+        for item in self.step.scheduled:
             means[training_log.RATE + item.name] = item.optimizer.param_groups[0]["lr"]
         training_log.log_epoch(self, means)
 
@@ -281,12 +288,10 @@ class nnUNetTrainerSemiSeg(nnUNetTrainerOnRanks):
             return
         # nnU-Net owns the content: let it write, and add our key
         checkpoint = checkpoints.written_by(super().save_checkpoint)
-        checkpoint[checkpoints.COMPANION_KEY] = checkpoints.companion_state(
-            self.method, self._optimizers, self._step, streams
-        )
+        checkpoint[checkpoints.COMPANION_KEY] = checkpoints.companion_state(self.step, streams)
         checkpoints.save_atomically(checkpoint, filename)
         if Path(filename).name in EXPORTED_CHECKPOINTS:
-            write_exports(self, self.method.exports(unwrapped(self.network)), checkpoint, Path(filename).name)
+            write_exports(self, self.method, checkpoint, Path(filename).name)
 
     def load_checkpoint(self, filename_or_checkpoint: str) -> None:
         """Load nnU-Net's part, and keep the method's for `on_train_start`: validation needs no method.
@@ -309,5 +314,5 @@ class nnUNetTrainerSemiSeg(nnUNetTrainerOnRanks):
         super().perform_actual_validation(save_probabilities)
         # with --disable_checkpointing there is no file to validate from
         in_memory = self.disable_checkpointing and hasattr(self, "method")
-        weights = self.method.exports(unwrapped(self.network)) if in_memory else {}
-        validate_exports(self, weights, self._validated_checkpoint, save_probabilities)
+        method = self.method if in_memory else None
+        validate_exports(self, method, self._validated_checkpoint, save_probabilities)

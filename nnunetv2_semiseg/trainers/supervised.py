@@ -10,7 +10,7 @@ from nnunetv2_semiseg.core.config import TrainingConfig, merged_section, parse_c
 from nnunetv2_semiseg.core.files import atomic_file
 from nnunetv2_semiseg.methods.settings import check_section, training_values
 from nnunetv2_semiseg.trainers.engine.log import log_epoch
-from nnunetv2_semiseg.trainers.engine.optimization import backward_and_step, set_lengths
+from nnunetv2_semiseg.trainers.engine.optimization import backward_and_step
 from nnunetv2_semiseg.trainers.engine.precision import (
     check_precision,
     give_float32,
@@ -52,7 +52,7 @@ class nnUNetTrainerSupervised(nnUNetTrainerOnRanks):
         self.precision = training.precision
         check_precision(device, self.precision, plans, configuration)
         super().__init__(plans, configuration, fold, dataset_json, device)
-        set_lengths(self, training)
+        self.set_lengths(training)
         self.seed, self.labeled_batch_size = training.seed, training.labeled_batch_size
         if not uses_scaler(self.device, self.precision):
             self.grad_scaler = None

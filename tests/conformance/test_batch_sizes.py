@@ -39,9 +39,9 @@ def _joined(first: object, second: object) -> object:
 @pytest.mark.parametrize("step", [0, TOTAL_STEPS - 2], ids=["first step", "later step"])
 def test_a_step_of_few_or_unequal_samples(case: Case, labeled: int, unlabeled: int, step: int) -> None:
     training = case.make_training()
-    training.step = step
+    training.steps_done = step
     before = [parameter.detach().clone() for parameter in training.network.parameters()]
-    training.take_step(sized_batch(case.dimension, labeled, unlabeled))
+    training.take(sized_batch(case.dimension, labeled, unlabeled))
     after = list(training.network.parameters())
     assert all(torch.isfinite(parameter).all() for parameter in after)
     assert not all(torch.equal(old, new) for old, new in zip(before, after, strict=True))

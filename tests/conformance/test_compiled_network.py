@@ -26,13 +26,13 @@ def test_equal_steps_take_the_graphs_of_the_first_one(case: Case) -> None:
     training = case.make_training()
     training.network = torch.compile(training.network, backend=count)  # type: ignore[assignment]
     for stage in (0, TOTAL_STEPS - 3):
-        training.step = stage
+        training.steps_done = stage
         batch = make_batch(case.dimension)
-        training.take_step(batch)
+        training.take(batch)
         with torch.no_grad():
             training.network.eval()(batch.labeled_images)
         training.network.train()
         compiled = len(graphs)
-        training.take_step(make_batch(case.dimension, seed=1))
+        training.take(make_batch(case.dimension, seed=1))
         assert len(graphs) == compiled
     assert 0 < len(graphs) < torch._dynamo.config.recompile_limit

@@ -16,9 +16,9 @@ from tiny_training import SIZE, tiny_plans
 
 from nnunetv2_semiseg.commands.export_tasks import main
 from nnunetv2_semiseg.evaluation.measuring.by_task import METRICS, write_summary
-from nnunetv2_semiseg.methods.versemi_trainers import nnUNetTrainerVerSemi, nnUNetTrainerVerSemiEMA
 from nnunetv2_semiseg.trainers.engine.checkpoint import COMPANION_KEY
 from nnunetv2_semiseg.trainers.export_tasks import export_tasks
+from nnunetv2_semiseg.trainers.made import nnUNetTrainerVerSemi, nnUNetTrainerVerSemiEMA
 
 NAMES = ("liver", "spleen", "tumour")
 DATASET: dict[str, Any] = {

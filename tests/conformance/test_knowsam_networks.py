@@ -26,11 +26,12 @@ from torch import nn
 from nnunetv2_semiseg.core.config import config_values
 from nnunetv2_semiseg.methods.base import Method
 from nnunetv2_semiseg.methods.knowsam import KnowSAM
-from nnunetv2_semiseg.methods.registry import discovered_methods, discovered_trainers
+from nnunetv2_semiseg.methods.registry import discovered_methods
 from nnunetv2_semiseg.networks.fused import FusedNetwork
 from nnunetv2_semiseg.networks.outputs import full_resolution, set_deep_supervision
 from nnunetv2_semiseg.networks.sam.checkpoint import PART_NAMES
 from nnunetv2_semiseg.networks.sam.prompted import PromptedSam
+from nnunetv2_semiseg.trainers.made import all_trainers
 
 
 def with_sam(method_class: type[Method]) -> Training:
@@ -47,12 +48,12 @@ def branch(training: Training) -> PromptedSam:
 @pytest.mark.parametrize("key", ["knowsam", "fixmatch", "cps"])
 def test_sam_sees_every_image_once_a_step(key: str, step: int) -> None:
     training = with_sam(discovered_methods()[key])
-    training.step = step
+    training.steps_done = step
     seen: list[tuple[int, bool]] = []
     branch(training).encoder.register_forward_hook(
         lambda module, given, out: seen.append((len(given[0]), out.requires_grad))
     )
-    training.take_step(make_batch(2))
+    training.take(make_batch(2))
     # unlabeled images teach SAM nothing: nothing is kept for a backward pass
     assert seen == [(SAMPLES, True), (SAMPLES, False)]
 
@@ -61,10 +62,10 @@ def test_sam_sees_every_image_once_a_step(key: str, step: int) -> None:
 def test_a_step_of_colour_images_or_other_numbers_of_classes(channels: int, classes: int) -> None:
     training = Case(KnowSAM, 2, channels=channels, classes=classes).make_training()
     batch = make_batch(2, channels=channels, classes=classes)
-    for training.step in (0, 8):  # before the mixing and with it
+    for training.steps_done in (0, 8):  # before the mixing and with it
         training.losses(batch).total.backward()
         assert_all_reached(training)
-        training.take_step(batch)
+        training.take(batch)
     predicted = full_resolution(training.network.eval()(batch.unlabeled_weak))
     assert predicted.shape == (SAMPLES, classes, SIZE, SIZE)
     assert torch.isfinite(predicted).all()
@@ -98,7 +99,7 @@ class Trained:
         """What nnU-Net's predictor runs: built by the trainer class, filled by the export."""
         plans = PlansManager(tiny_plans(2, {KnowSAM.key: config_values(self.config)}))
         configuration = plans.get_configuration("tiny")
-        builder = discovered_trainers()[name].build_network_architecture
+        builder = all_trainers()[name].build_network_architecture
         network: nn.Module = builder(plans, configuration, 1, CLASSES, False)
         network.load_state_dict(self.exports[name])
         return network.eval()
@@ -122,10 +123,14 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
     foundation = dataclasses.replace(config.skd.foundation, checkpoint=str(file), random_weights=False)
     config = dataclasses.replace(config, skd=dataclasses.replace(config.skd, foundation=foundation))
     method = KnowSAM(config, started.setting, started.network)
-    training = Training(method, started.network, started.setting, step=8)
+    training = Training(method, started.network, started.setting)
+    training.steps_done = 8
     for seed in range(2):
-        training.take_step(make_batch(2, seed))
-    exports = {name: weights() for name, weights in method.exports(training.network).items()}
+        training.take(make_batch(2, seed))
+    exports = {
+        f"nnUNetTrainerKnowSAM{export.suffix}": export.state(method, training.network)
+        for export in method.exports
+    }
     file.unlink()
     training.network.eval()
     return Trained(training, exports, config)

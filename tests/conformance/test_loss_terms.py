@@ -12,7 +12,7 @@ from tiny_training import Case, make_batch, may_take_sam
 @pytest.mark.parametrize("step", [0, 8], ids=["first step", "later step"])
 def test_each_term_trains_exactly_what_it_names(case: Case, step: int) -> None:
     training = case.make_training()
-    training.step = step
+    training.steps_done = step
     batch = make_batch(case.dimension)
     for name in training.losses(batch).terms:
         for network in training.trained().values():
@@ -31,7 +31,7 @@ def test_each_term_trains_exactly_what_it_names(case: Case, step: int) -> None:
 @every_method
 def test_every_trained_parameter_is_reached(case: Case) -> None:
     training = later_step(case.make_training())
-    training.take_step(make_batch(case.dimension))  # LoRA's second factor starts at zero and hides the first
+    training.take(make_batch(case.dimension))  # LoRA's second factor starts at zero and hides the first
     training.losses(make_batch(case.dimension)).total.backward()
     assert_all_reached(training)
 
@@ -39,7 +39,7 @@ def test_every_trained_parameter_is_reached(case: Case) -> None:
 @every_method
 def test_every_trained_parameter_is_reached_in_mixed_precision(case: Case) -> None:
     training = later_step(case.make_training())
-    training.take_step(make_batch(case.dimension))
+    training.take(make_batch(case.dimension))
     with torch.autocast("cpu", dtype=torch.bfloat16):
         total = training.losses(make_batch(case.dimension)).total
     assert total.dtype == torch.float32

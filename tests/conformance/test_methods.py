@@ -6,14 +6,18 @@ The files beside this one do the same for the losses and for what is trained and
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
-import torch
 from method_cases import METHODS, every_method
-from tiny_training import Case, trainers_of
+from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
+from tiny_training import CLASSES, TOTAL_STEPS, Case, make_batch, tiny_plans
 
+from nnunetv2_semiseg.core.config import config_values
 from nnunetv2_semiseg.methods.base import DEPLOYED
+from nnunetv2_semiseg.methods.parts.schedules import Progress
 from nnunetv2_semiseg.trainers.exported import exported_trainers
+from nnunetv2_semiseg.trainers.made import trainer_of
 
 
 def test_methods_are_found() -> None:
@@ -60,15 +64,40 @@ def test_teachers_and_frozen_modules_always_evaluate(case: Case) -> None:
 
 
 @every_method
-def test_exports_have_trainers_that_run_them(case: Case) -> None:
+def test_exported_networks_are_built_and_filled_by_their_trainers(case: Case) -> None:
     training = case.make_training()
-    trainers = trainers_of(case.method_class)
-    assert trainers, f"{case} has no trainer"
-    exports = training.method.exports(training.network)
-    for trainer in trainers:
-        assert {kind.__name__ for kind in exported_trainers(trainer)} == exports.keys()
-    for weights in exports.values():
-        assert all(torch.isfinite(tensor).all() for tensor in weights().values())
+    method = training.method
+    plans = PlansManager(tiny_plans(case.dimension, {method.key: config_values(method.config)}))
+    images = make_batch(case.dimension).unlabeled_weak
+    trainer = trainer_of(case.method_class)
+    assert len(exported_trainers(trainer)) == len(method.exports)
+    for exported in exported_trainers(trainer):
+        weights = exported.export.state(method, training.network)
+        network = exported.build_network_architecture(
+            plans, plans.get_configuration("tiny"), 1, CLASSES, enable_deep_supervision=False
+        )
+        network.load_state_dict(weights)
+        assert network.eval()(images).shape == (len(images), CLASSES, *images.shape[2:])
+
+
+@every_method
+def test_a_step_tells_the_teachers_where_it_stood(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first step is step 0 for the losses and for the moving averages alike."""
+    training = case.make_training()
+    seen: list[tuple[str, Progress]] = []
+    for name in ("losses", "after_step"):
+        usual = getattr(training.method, name)
+
+        def note(*arguments: Any, name: str = name, usual: Any = usual) -> Any:
+            last = arguments[-1]
+            seen.append((name, last if isinstance(last, Progress) else last.progress))
+            return usual(*arguments)
+
+        monkeypatch.setattr(training.method, name, note)
+    for seed in range(2):
+        training.take(make_batch(case.dimension, seed))
+    steps = [(name, Progress(step, TOTAL_STEPS)) for step in range(2) for name in ("losses", "after_step")]
+    assert seen == steps
 
 
 @pytest.mark.parametrize("key", METHODS)

@@ -25,7 +25,7 @@ MEASURED_MAPS = [
 
 def shown(case: Case, step: int) -> dict[str, Panel]:
     training = case.make_training()
-    training.step = step
+    training.steps_done = step
     return dict(training.losses(make_batch(case.dimension)).panels())
 
 
@@ -96,7 +96,7 @@ def shown_map(panel: Panel) -> torch.Tensor:
 
 def late_losses(case: Case) -> StepLosses:
     training = case.make_training()
-    training.step = LATE
+    training.steps_done = LATE
     return training.losses(make_batch(case.dimension))
 
 
@@ -107,7 +107,7 @@ def test_looking_changes_nothing(case: Case, start: int) -> None:
     results = []
     for looking in (False, True):
         training = case.make_training()
-        training.step = start
+        training.steps_done = start
         values: list[torch.Tensor] = []
 
         def look(losses: StepLosses, looking: bool = looking, values: list[torch.Tensor] = values) -> None:
@@ -116,7 +116,7 @@ def test_looking_changes_nothing(case: Case, start: int) -> None:
                 losses.panels()
 
         for seed in range(2):
-            training.take_step(make_batch(case.dimension, seed), look)
+            training.take(make_batch(case.dimension, seed), look)
         states = (snapshot(training.network), snapshot(training.method))
         results.append((values, states, torch.get_rng_state()))
     (values, states, stream), (looked, states_looked, stream_looked) = results
@@ -133,5 +133,5 @@ def test_nothing_is_made_where_nobody_looks(case: Case, monkeypatch: pytest.Monk
     monkeypatch.setattr(panels.Panel, "__init__", refuse)
     for start in (FIRST, LATE):
         training = case.make_training()
-        training.step = start
-        training.take_step(make_batch(case.dimension))
+        training.steps_done = start
+        training.take(make_batch(case.dimension))

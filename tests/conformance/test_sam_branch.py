@@ -131,7 +131,7 @@ def test_sams_optimizer_is_adam_of_constant_rate(
 def test_the_frozen_encoder_stands_once_in_memory(case: Case) -> None:
     """Teachers and students share it."""
     training = later_step(case.make_training())
-    training.take_step(make_batch(2))
+    training.take(make_batch(2))
     parts = [*training.method.modules(), *training.network.modules()]
     encoders = {id(part): part for part in parts if isinstance(part, ImageEncoderViT)}
     assert encoders

@@ -60,7 +60,7 @@ def outcome(method_class: type[Method], config: Any) -> list[Any]:
         torch.manual_seed(2)
         losses = training.losses(batch)
         seen += [(name, term.value.item(), term.weight) for name, term in losses.terms.items()]
-        training.take_step(batch)
+        training.take(batch)
         state = {**training.method.trained_state(), **training.network.state_dict()}
         seen += [(name, tensor.double().sum().item()) for name, tensor in state.items()]
     deployed = method_class.deployed_optimizer(config, training.network.parameters())

@@ -10,7 +10,9 @@ from method_cases import every_method, same, snapshot
 from tiny_training import TOTAL_STEPS, Case, make_batch
 
 MIDDLE = TOTAL_STEPS // 2
-"""The step from which on a method of two stages does something else."""
+"""The step from which on a method of two stages does something else."""from nnunetv2_semiseg.trainers.engine.checkpoint import companion_state, random_states_of, restore_companion
+from nnunetv2_semiseg.trainers.engine.random_state import random_state, restore_random_states
+
 
 
 @every_method
@@ -20,7 +22,7 @@ def test_frozen_stays_and_the_rest_moves(case: Case) -> None:
     moving = {**training.trained(), **training.method.teachers()}
     before = {name: snapshot(module) for name, module in moving.items()}
     for seed in range(3):
-        training.take_step(make_batch(case.dimension, seed))
+        training.take(make_batch(case.dimension, seed))
     for module, old in zip(training.method.frozen_modules(), frozen, strict=True):
         assert same(snapshot(module), old)
     for name, module in moving.items():
@@ -32,27 +34,22 @@ def test_frozen_stays_and_the_rest_moves(case: Case) -> None:
 def test_resumed_equals_never_stopped(case: Case, start: int) -> None:
     """Stored after two steps; the two after that are one before and one after the middle of the training."""
     going_on = case.make_training()
-    going_on.step = start
+    going_on.steps_done = start
     for seed in range(2):
-        going_on.take_step(make_batch(case.dimension, seed))
-    state = {name: tensor.clone() for name, tensor in going_on.method.trained_state().items()}
+        going_on.take(make_batch(case.dimension, seed))
     network_state = snapshot(going_on.network)
-    optimizer_states = copy.deepcopy([item.optimizer.state_dict() for item in going_on.scheduled])
     momentum = copy.deepcopy(going_on.optimizer.state_dict())
-    stream = torch.get_rng_state()
+    stored = copy.deepcopy(companion_state(going_on, [random_state()]))
     for seed in range(2, 4):
-        going_on.take_step(make_batch(case.dimension, seed))
+        going_on.take(make_batch(case.dimension, seed))
 
     resumed = case.make_training(seed=123)
     resumed.network.load_state_dict(network_state)
     resumed.optimizer.load_state_dict(momentum)
-    resumed.method.load_trained_state(state)
-    for item, stored in zip(resumed.scheduled, optimizer_states, strict=True):
-        item.optimizer.load_state_dict(stored)
-    resumed.step = start + 2
-    torch.set_rng_state(stream)
+    restore_companion(stored, resumed)
+    restore_random_states(random_states_of(stored), rank=0)
     for seed in range(2, 4):
-        resumed.take_step(make_batch(case.dimension, seed))
+        resumed.take(make_batch(case.dimension, seed))
     assert same(snapshot(resumed.network), snapshot(going_on.network))
     assert same(resumed.method.trained_state(), going_on.method.trained_state())
 

@@ -71,7 +71,7 @@ def test_padding_is_never_taught_as_foreground(case: Case) -> None:
 def test_the_unsupervised_gradient_is_measured_without_a_trace(case: Case) -> None:
     training, batch = later_step(case.make_training()), make_batch(case.dimension)
     stream, weights = torch.get_rng_state(), snapshot(training.network)
-    norm = unsupervised_gradient_norm(training.method, batch, training.context())
+    norm = unsupervised_gradient_norm(training.method, batch, training.context)
     assert torch.equal(torch.get_rng_state(), stream)
     assert same(snapshot(training.network), weights)
     assert gradient_norm(training.network) == 0
@@ -88,6 +88,6 @@ def test_the_unsupervised_gradient_is_measured_without_a_trace(case: Case) -> No
 @every_method
 def test_the_unsupervised_gradient_is_measured_in_the_first_step_too(case: Case) -> None:
     training, batch = case.make_training(), make_batch(case.dimension)
-    norm = unsupervised_gradient_norm(training.method, batch, training.context())
+    norm = unsupervised_gradient_norm(training.method, batch, training.context)
     assert torch.isfinite(norm)
     assert training.losses(batch).unsupervised.requires_grad or norm == 0

@@ -13,9 +13,9 @@ from phantom_tasks import write_tasks
 from rank_processes import on_ranks
 from rank_trainings import train_all, train_and_resume
 
-from nnunetv2_semiseg.methods.registry import discovered_trainers
 from nnunetv2_semiseg.trainers.engine.checkpoint import COMPANION_KEY
 from nnunetv2_semiseg.trainers.exported import nnUNetTrainerExported
+from nnunetv2_semiseg.trainers.made import all_trainers
 from nnunetv2_semiseg.trainers.watching.watch import PICTURE_FILE
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.slow(minutes=0.8)
 
-ALL = discovered_trainers()
+ALL = all_trainers()
 EXPORTED = [name for name, kind in ALL.items() if issubclass(kind, nnUNetTrainerExported)]
 TRAINED = sorted(set(ALL) - set(EXPORTED) - {"nnUNetTrainerSemiSeg"})
 

@@ -133,10 +133,10 @@ def entry_point(program: str) -> Callable[[], Any]:
 
 @pytest.mark.parametrize("page", PAGES, ids=names(PAGES))
 def test_commands_and_trainers_named_in_the_text_exist(page: Path) -> None:
-    from nnunetv2_semiseg.methods.registry import discovered_trainers
+    from nnunetv2_semiseg.trainers.made import all_trainers
 
     known = {script.name for script in importlib.metadata.entry_points(group="console_scripts")}
-    trainers = {"nnUNetTrainer", "nnUNetTrainerSemiSeg", "nnUNetTrainerExported", *discovered_trainers()}
+    trainers = {"nnUNetTrainer", "nnUNetTrainerSemiSeg", "nnUNetTrainerExported", *all_trainers()}
     text = page.read_text()
     trainers |= set(re.findall(r"^class (nnUNetTrainer\w+)\(", text, re.MULTILINE))  # written there
     assert set(re.findall(r"\bnnUNetv2_\w+", text)) <= known

@@ -109,7 +109,7 @@ def test_the_log_has_the_names_that_the_page_explains(tiny_training: Any, key: s
     logged: set[str] = set()
     for step in (0, 8):
         training = tiny_training.Case(method, 2, with_sam).make_training()
-        training.step = step
+        training.steps_done = step
         losses = training.losses(tiny_training.make_batch(2))
         logged |= losses.terms.keys() | losses.measures.keys()
     explained = set()

@@ -25,8 +25,8 @@ from nnunetv2.utilities.find_objects import recursive_find_trainer_class_by_name
 
 import nnunetv2_semiseg
 from nnunetv2_semiseg.commands.plugin import plugin_path
-from nnunetv2_semiseg.methods.discovery import discovered_methods
-from nnunetv2_semiseg.methods.keys import all_keys
+from nnunetv2_semiseg.methods.registry import discovered_methods
+from nnunetv2_semiseg.methods.settings import all_keys
 
 sys.path[:0] = ["tests/helpers"]
 from tiny_training import Case, make_batch
@@ -38,9 +38,9 @@ assert trainer.method_class is discovered_methods()["{KEY}"]
 assert "{KEY}.threshold" in [key.name for key in all_keys()]
 for dimension in (2, 3):
     training = Case(trainer.method_class, dimension).make_training()
-    training.step = 8
+    training.steps_done = 8
     before = [parameter.detach().clone() for parameter in training.network.parameters()]
-    training.take_step(make_batch(dimension))
+    training.take(make_batch(dimension))
     moved = [not torch.equal(old, new) for old, new in zip(before, training.network.parameters())]
     assert all(moved), dimension
 print("learned")

@@ -19,10 +19,10 @@ import pytest
 import torch
 from phantom_tasks import write_tasks
 
-from nnunetv2_semiseg.methods.registry import discovered_trainers
 from nnunetv2_semiseg.trainers.engine import checkpoint as checkpoints
 from nnunetv2_semiseg.trainers.engine.log import MEMORY
 from nnunetv2_semiseg.trainers.exported import exported_trainers
+from nnunetv2_semiseg.trainers.made import all_trainers
 from nnunetv2_semiseg.trainers.semiseg import nnUNetTrainerSemiSeg
 from nnunetv2_semiseg.trainers.watching.watch import PICTURE_FILE
 
@@ -37,9 +37,7 @@ pytestmark = pytest.mark.slow
 MEASURED = ("epoch_start_timestamps", "epoch_end_timestamps", f"{MEMORY}process")
 """What differs from run to run."""
 
-TRAINERS = {
-    name: kind for name, kind in discovered_trainers().items() if issubclass(kind, nnUNetTrainerSemiSeg)
-}
+TRAINERS = {name: kind for name, kind in all_trainers().items() if issubclass(kind, nnUNetTrainerSemiSeg)}
 FLAT = sorted(name for name, kind in TRAINERS.items() if 2 in kind.method_class.dimensions)
 TAUGHT_BY_SAM = "nnUNetTrainerUAMT"
 """The baseline whose SAM branch is switched on here; Mean Teacher, which is much the same, goes without."""

@@ -13,8 +13,8 @@ import pytest
 import torch
 
 from nnunetv2_semiseg.core.launcher import CommandFailedError, Launcher
-from nnunetv2_semiseg.methods.registry import discovered_trainers
 from nnunetv2_semiseg.trainers.exported import exported_trainers
+from nnunetv2_semiseg.trainers.made import all_trainers
 
 if TYPE_CHECKING:
     from tests.phantom_workspace import Workspace
@@ -68,7 +68,7 @@ class FakeCommands:
 
     def _train(self, words: list[str]) -> None:
         configuration, fold, trainer = words[2], words[3], words[words.index("-tr") + 1]
-        further = exported_trainers(discovered_trainers()[trainer])
+        further = exported_trainers(all_trainers()[trainer])
         for name in (trainer, *(kind.__name__ for kind in further)):
             model = self.workspace.model(name, configuration)
             (model / f"fold_{fold}").mkdir(parents=True, exist_ok=True)

@@ -22,7 +22,7 @@ every_method = pytest.mark.parametrize("case", CASES, ids=str)
 
 def later_step(training: Training) -> Training:
     """Far enough that no ramp switches a term off."""
-    training.step = 8
+    training.steps_done = 8
     return training
 
 

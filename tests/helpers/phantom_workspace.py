@@ -179,7 +179,7 @@ class Workspace:
 
     def make_trainer(self, configuration: str = "2d_tiny", fold: int | str = 0) -> Any:
         """A SynFoC trainer in this process, as nnU-Net's command makes it."""
-        from nnunetv2_semiseg.methods.synfoc_trainers import nnUNetTrainerSynFoC
+        from nnunetv2_semiseg.trainers.made import nnUNetTrainerSynFoC
 
         plans = {**self.read_plans(), "continue_training": False}
         return nnUNetTrainerSynFoC(plans, configuration, fold, self.dataset_json, torch.device("cpu"))

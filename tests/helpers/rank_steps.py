@@ -21,8 +21,8 @@ from nnunetv2_semiseg.methods import fixmatch, synfoc, versemi
 from nnunetv2_semiseg.methods.losses import reduction
 from nnunetv2_semiseg.methods.losses import segmentation as dice
 from nnunetv2_semiseg.methods.parts.mixing import draw_cubes, draw_cutmix_boxes
-from nnunetv2_semiseg.methods.registry import discovered_trainers
 from nnunetv2_semiseg.networks.ema import keep_in_evaluation
+from nnunetv2_semiseg.trainers.made import all_trainers
 
 SAMPLES, SIZE, STEPS = 4, 32, 4
 CONFIGURATION = "2d_ranks"
@@ -50,7 +50,7 @@ def configure_steps(workspace: Workspace) -> None:
 
 def make_trainer(workspace: Workspace, name: str, configuration: str = CONFIGURATION) -> Any:
     plans = {**workspace.read_plans(), "continue_training": False}
-    return discovered_trainers()[name](plans, configuration, 0, workspace.dataset_json, torch.device("cpu"))
+    return all_trainers()[name](plans, configuration, 0, workspace.dataset_json, torch.device("cpu"))
 
 
 def few_steps(root: Path, names: list[str], gathered: bool = True) -> dict[str, dict[str, torch.Tensor]]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import typing
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import torch
@@ -16,13 +15,10 @@ from torch import nn
 
 from nnunetv2_semiseg.core.batch import SemiSegBatch
 from nnunetv2_semiseg.core.config import SECTION, config_values, parse_config
-from nnunetv2_semiseg.methods.base import Method, Setting, StepContext, StepLosses
+from nnunetv2_semiseg.methods.base import Method, NetworkPlan, Setting
 from nnunetv2_semiseg.methods.losses.segmentation import seg_loss
-from nnunetv2_semiseg.methods.parts.schedules import Progress
 from nnunetv2_semiseg.methods.parts.skd import SkdConfig
-from nnunetv2_semiseg.methods.registry import discovered_trainers
-from nnunetv2_semiseg.trainers.engine.optimization import backward_and_step, optimizer_like
-from nnunetv2_semiseg.trainers.semiseg import nnUNetTrainerSemiSeg
+from nnunetv2_semiseg.trainers.engine.step import MethodStep
 
 SIZE, CLASSES, SAMPLES = 32, 3, 2
 TOTAL_STEPS = 10
@@ -41,13 +37,12 @@ def tiny_plans(dimension: int, section: dict[str, Any]) -> dict[str, Any]:
 def network_builder(
     method_class: type[Method], config: Any, dimension: int, channels: int = 1, classes: int = CLASSES
 ) -> Callable[[], nn.Module]:
-    """What the method's own trainer builds, with logits far enough apart for confident pseudo-labels."""
+    """What the method deploys, with logits far enough apart for confident pseudo-labels."""
     plans = PlansManager(tiny_plans(dimension, {method_class.key: config_values(config)}))
-    configuration = plans.get_configuration("tiny")
+    plan = NetworkPlan(plans.get_configuration("tiny").configuration, channels, classes, True)
 
     def build() -> nn.Module:
-        trainer = trainers_of(method_class)[0]
-        network = trainer.build_network_architecture(plans, configuration, channels, classes, True)
+        network = method_class.build_network(plan)
         for part in network.modules():
             if isinstance(part, nn.Conv2d | nn.Conv3d) and part.out_channels == classes:
                 with torch.no_grad():
@@ -55,15 +50,6 @@ def network_builder(
         return network
 
     return build
-
-
-def trainers_of(method_class: type[Method]) -> list[type[nnUNetTrainerSemiSeg]]:
-    """The trainers that train a method."""
-    return [
-        kind
-        for kind in discovered_trainers().values()
-        if issubclass(kind, nnUNetTrainerSemiSeg) and kind.method_class is method_class
-    ]
 
 
 def tiny_config(kind: type[Any], with_sam: bool = False) -> Any:
@@ -84,39 +70,14 @@ def may_take_sam(method_class: type[Method]) -> bool:
     return typing.get_type_hints(method_class.config_class).get("skd") is SkdConfig
 
 
-@dataclasses.dataclass
-class Training:
-    """A method, the deployed network and all optimizers, without nnU-Net around them."""
+class Training(MethodStep):
+    """A method's steps with a plain optimizer, without nnU-Net around them."""
 
-    method: Method
-    network: nn.Module
-    setting: Setting
-    step: int = 0
-
-    def __post_init__(self) -> None:
-        self.optimizer = torch.optim.SGD(self.network.parameters(), lr=LEARNING_RATE, momentum=0.9)
-        self.scheduled = self.method.optimizers(partial(optimizer_like, self.optimizer))
+    def __init__(self, method: Method, network: nn.Module, setting: Setting, step: int = 0) -> None:
+        optimizer = torch.optim.SGD(network.parameters(), lr=LEARNING_RATE, momentum=0.9)
+        super().__init__(method, network, optimizer, supervised_loss, TOTAL_STEPS, steps_done=step)
+        self.setting = setting
         self.method.train()
-
-    def context(self) -> StepContext:
-        return StepContext(self.network, supervised_loss, Progress(self.step, TOTAL_STEPS))
-
-    def losses(self, batch: SemiSegBatch) -> StepLosses:
-        return self.method.losses(batch, self.context())
-
-    def take_step(self, batch: SemiSegBatch, look: Callable[[StepLosses], object] = bool) -> None:
-        """One step; ``look`` gets its losses as the trainer's watch does."""
-        progress = Progress(self.step, TOTAL_STEPS)
-        optimizers = [self.optimizer, *(item.optimizer for item in self.scheduled)]
-        for optimizer in optimizers:
-            optimizer.zero_grad()
-        for item in self.scheduled:
-            item.set_learning_rate(progress, LEARNING_RATE)
-        losses = self.losses(batch)
-        look(losses)
-        backward_and_step(losses.total, optimizers, None)
-        self.method.after_step(self.network, progress)
-        self.step += 1
 
     def trained(self) -> dict[str, nn.Module]:
         return {**self.method.deployed_parts(self.network), **self.method.trained_networks()}

@@ -91,8 +91,8 @@ def test_the_second_network_has_the_rate_of_the_deployed_one() -> None:
 def test_exported_weights_are_the_second_networks() -> None:
     network: nn.Module = Pixelwise()
     method = CPS(CPSConfig(), make_setting(), network)
-    (weights,) = method.exports(network).values()
+    (export,) = CPS.exports
     other = Pixelwise()
-    other.load_state_dict(weights())
+    other.load_state_dict(export.state(method, network))
     images = make_batch().unlabeled_weak
     assert torch.equal(other(images), method.second(images))

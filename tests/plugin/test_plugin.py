@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from nnunetv2_semiseg.commands.plugin import VARIABLE, plugin_path
-from nnunetv2_semiseg.methods.registry import discovered_trainers
+from nnunetv2_semiseg.trainers.made import all_trainers
 
 REPOSITORY = Path(__file__).parents[2]
 PLUGIN = REPOSITORY / "nnunetv2_semiseg" / "plugin"
@@ -50,9 +50,9 @@ if __name__ == "__main__":
     for name, kind in found.items():
         assert kind.__name__ == name and kind is again[name]
         assert kind is getattr(importlib.import_module(kind.__module__), name)
-        assert kind.__module__.startswith("nnunetv2_semiseg.methods."), kind.__module__
-    from nnunetv2_semiseg.methods import synfoc_trainers
-    assert found["nnUNetTrainerSynFoC"] is synfoc_trainers.nnUNetTrainerSynFoC
+        assert kind.__module__.startswith("nnunetv2_semiseg.trainers."), kind.__module__
+    from nnunetv2_semiseg.trainers import nnUNetTrainerSynFoC
+    assert found["nnUNetTrainerSynFoC"] is nnUNetTrainerSynFoC
     with multiprocessing.get_context("spawn").Pool(1) as pool:
         assert pool.map(name_of, list(found.values())) == list(found)
     print("all found")
@@ -61,7 +61,7 @@ if __name__ == "__main__":
 
 @pytest.mark.slow
 def test_every_trainer_is_found_has_one_identity_and_can_be_pickled(tmp_path: Path) -> None:
-    names = sorted(discovered_trainers())
+    names = sorted(all_trainers())
     assert {"nnUNetTrainerSynFoC", "nnUNetTrainerSynFoCFoundation"} <= set(names)
     code = FIND_ALL.format(names=names)
     assert "all found" in fresh_python(code, tmp_path, **{VARIABLE: plugin_path("")})

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import torch
 
-from nnunetv2_semiseg.methods.synfoc_trainers import nnUNetTrainerSynFoC
 from nnunetv2_semiseg.trainers.exported import export_folder
+from nnunetv2_semiseg.trainers.made import nnUNetTrainerSynFoC
 
 if TYPE_CHECKING:
     from tests.phantom_workspace import Workspace

@@ -13,7 +13,7 @@ from torch import nn
 from nnunetv2_semiseg.data.loading.task_sampling import TaskSampling
 from nnunetv2_semiseg.data.merging.tasks import Task, TaskTable
 from nnunetv2_semiseg.methods.losses.task_losses import task_seg_loss
-from nnunetv2_semiseg.methods.versemi_trainers import nnUNetTrainerVerSemi
+from nnunetv2_semiseg.trainers.made import nnUNetTrainerVerSemi
 from nnunetv2_semiseg.trainers.tasks import annotated_tasks, own_task_loss, sampling_lines, tasks_of_fold
 
 if TYPE_CHECKING:

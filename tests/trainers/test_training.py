@@ -25,7 +25,7 @@ from nnunetv2_semiseg.methods.settings import resolve_config
 from nnunetv2_semiseg.methods.synfoc import SynFoC, SynFoCConfig
 from nnunetv2_semiseg.networks.pixels import nearest_map
 from nnunetv2_semiseg.trainers.engine import log as training_log
-from nnunetv2_semiseg.trainers.engine.planned_loss import planned_loss
+from nnunetv2_semiseg.trainers.engine.step import planned_loss
 
 if TYPE_CHECKING:
     from tests.phantom_workspace import Workspace
@@ -169,7 +169,7 @@ def test_learning_rate_of_the_deployed_network(
 
 def test_the_foundations_learning_rate_warms_up(workspace: Workspace) -> None:
     trainer = started(workspace, epochs=1, iterations_per_epoch=30)  # a tenth of it is 3 steps
-    (item,) = trainer._optimizers
+    (item,) = trainer.step.scheduled
     seen = []
     for _ in range(4):
         take_steps(trainer, 1)

@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 
 from nnunetv2_semiseg.methods.base import StepLosses
-from nnunetv2_semiseg.trainers import semiseg as trainer_module
+from nnunetv2_semiseg.trainers.engine import step as step_module
 from nnunetv2_semiseg.trainers.watching import watch
 from nnunetv2_semiseg.trainers.watching.watch import PICTURE_FILE
 
@@ -126,7 +126,7 @@ def test_panels_are_gone_before_the_backward_pass(
     """They would keep tensors in memory while it needs most."""
     trainer = started(workspace)
     trainer.on_train_epoch_start()
-    losses_of, step, kept, alive = trainer.method.losses, trainer_module.backward_and_step, [], []
+    losses_of, step, kept, alive = trainer.method.losses, step_module.backward_and_step, [], []
 
     def losses(*arguments: Any) -> StepLosses:
         result: StepLosses = losses_of(*arguments)
@@ -138,7 +138,7 @@ def test_panels_are_gone_before_the_backward_pass(
         step(*arguments)
 
     monkeypatch.setattr(trainer.method, "losses", losses)
-    monkeypatch.setattr(trainer_module, "backward_and_step", backward_and_step)
+    monkeypatch.setattr(step_module, "backward_and_step", backward_and_step)
     for _ in range(ITERATIONS):
         trainer.train_step(next(trainer.dataloader_train))
     assert alive == [False] * ITERATIONS

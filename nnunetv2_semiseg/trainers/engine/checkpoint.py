@@ -16,7 +16,7 @@ from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 
 from nnunetv2_semiseg.core.errors import UserError
 from nnunetv2_semiseg.core.files import atomic_file
-from nnunetv2_semiseg.methods.base import Method, ScheduledOptimizer
+from nnunetv2_semiseg.trainers.engine.step import MethodStep
 
 COMPANION_KEY = "semiseg"
 COMPANION_VERSION = 1
@@ -46,24 +46,21 @@ def save_atomically(checkpoint: dict[str, Any], path: str | Path) -> None:
         torch.save(checkpoint, file)
 
 
-def companion_state(
-    method: Method, optimizers: list[ScheduledOptimizer], step: int, streams: Sequence[dict[str, Any]]
-) -> dict[str, Any]:
+def companion_state(step: MethodStep, streams: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """All that a training needs to go on as if nothing had happened, beyond nnU-Net's own checkpoint.
 
     Args:
-        method: The method, whose trained state is stored and whose frozen weights are identified.
-        optimizers: The method's optimizers.
-        step: Optimizer steps done.
+        step: The training's step, of whose method the trained state is stored and the frozen weights are
+            identified.
         streams: Where the random streams of each rank stand.
     """
     return {
         "version": COMPANION_VERSION,
-        "method": method.key,
-        "state": method.trained_state(),
-        "frozen": method.frozen_identity(),
-        "optimizers": {item.name: item.optimizer.state_dict() for item in optimizers},
-        "step": step,
+        "method": step.method.key,
+        "state": step.method.trained_state(),
+        "frozen": step.method.frozen_identity(),
+        "optimizers": {item.name: item.optimizer.state_dict() for item in step.scheduled},
+        "step": step.steps_done,
         "random": streams[0],
         "random_of_other_ranks": list(streams[1:]),
     }
@@ -74,16 +71,12 @@ def random_states_of(companion: dict[str, Any]) -> list[dict[str, Any]]:
     return [companion["random"], *companion.get("random_of_other_ranks", [])]
 
 
-def restore_companion(companion: dict[str, Any], method: Method, optimizers: list[ScheduledOptimizer]) -> int:
-    """Put a method and its optimizers back to where a checkpoint was written.
+def restore_companion(companion: dict[str, Any], step: MethodStep) -> None:
+    """Put a method, its optimizers and the number of steps back to where a checkpoint was written.
 
     Args:
         companion: What `companion_state` gave, as loaded; empty where the checkpoint has none.
-        method: The method, freshly built.
-        optimizers: Its optimizers.
-
-    Returns:
-        Optimizer steps done.
+        step: The step of a training whose method is freshly built.
 
     Raises:
         UserError: The checkpoint is of another method, another version or other frozen weights.
@@ -93,6 +86,7 @@ def restore_companion(companion: dict[str, Any], method: Method, optimizers: lis
             "the checkpoint to continue from has no state of this package (or of another version of it): "
             "start anew without --c"
         )
+    method = step.method
     if companion["method"] != method.key:
         raise UserError(f"the checkpoint is of the method {companion['method']}, not of {method.key}")
     for name, identity in method.frozen_identity().items():
@@ -102,9 +96,9 @@ def restore_companion(companion: dict[str, Any], method: Method, optimizers: lis
                 f"{identity}): continue with what it began with, or start anew without --c"
             )
     method.load_trained_state(companion["state"])
-    for item in optimizers:
+    for item in step.scheduled:
         item.optimizer.load_state_dict(companion["optimizers"][item.name])
-    return int(companion["step"])
+    step.steps_done = int(companion["step"])
 
 
 LATEST, BEST = "checkpoint_latest.pth", "checkpoint_best.pth"

@@ -6,10 +6,8 @@ import inspect
 from collections.abc import Iterable, Sequence
 
 import torch
-from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 from torch import nn
 
-from nnunetv2_semiseg.core.config import TrainingConfig
 from nnunetv2_semiseg.core.distributed.gradients import average_gradients
 from nnunetv2_semiseg.core.errors import DivergedError
 
@@ -87,11 +85,3 @@ def _clip(parameters: list[nn.Parameter], may_overflow: bool) -> None:
             "the gradient is not finite: the training has diverged; lower the learning rate or set "
             "precision=float32, and go on from the last checkpoint with --c or start again"
         )
-
-
-def set_lengths(trainer: nnUNetTrainer, training: TrainingConfig) -> None:
-    """Give a trainer the configured epochs, iterations and intervals between checkpoints."""
-    trainer.num_epochs = training.epochs
-    trainer.num_iterations_per_epoch = training.iterations_per_epoch
-    trainer.num_val_iterations_per_epoch = training.validation_iterations_per_epoch
-    trainer.save_every = training.save_every

@@ -13,7 +13,7 @@ from unlabeled_fixtures import VOLUME, make_dataset
 
 from demo.small_network import small_architecture
 from nnunetv2_semiseg.methods.knowsam import KnowSAM, KnowSAMConfig
-from nnunetv2_semiseg.methods.knowsam_trainers import nnUNetTrainerKnowSAM
+from nnunetv2_semiseg.trainers.made import nnUNetTrainerKnowSAM
 
 SETTINGS = {
     "epochs": 1,

@@ -8,10 +8,9 @@ import pytest
 import torch
 from torch import nn
 
-from nnunetv2_semiseg.methods.fixmatch import nnUNetTrainerFixMatch
-from nnunetv2_semiseg.methods.synfoc_trainers import nnUNetTrainerSynFoC
 from nnunetv2_semiseg.networks.fused import FusedOutput
 from nnunetv2_semiseg.trainers.engine.precision import give_float32, training_autocast, uses_scaler
+from nnunetv2_semiseg.trainers.made import nnUNetTrainerFixMatch, nnUNetTrainerSynFoC
 from nnunetv2_semiseg.trainers.supervised import nnUNetTrainerSupervised
 
 if TYPE_CHECKING:
@@ -139,5 +138,6 @@ def test_a_trainings_frozen_encoder_is_held_in_bfloat16(workspace: Workspace) ->
     trainer.build_method()
     (encoder,) = trainer.method.frozen_modules()
     assert encoder.vit.blocks[0].attn.qkv.weight.dtype == torch.bfloat16
-    for weights in trainer.method.exports(trainer.network).values():
-        assert {value.dtype for value in weights().values() if value.is_floating_point()} == {torch.float32}
+    for export in trainer.method.exports:
+        weights = export.state(trainer.method, trainer.network)
+        assert {value.dtype for value in weights.values() if value.is_floating_point()} == {torch.float32}

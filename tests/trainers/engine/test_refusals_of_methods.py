@@ -7,15 +7,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import torch
 
-from nnunetv2_semiseg.methods.registry import discovered_methods, discovered_trainers
+from nnunetv2_semiseg.methods.registry import discovered_methods
+from nnunetv2_semiseg.trainers.made import all_trainers
 from nnunetv2_semiseg.trainers.semiseg import nnUNetTrainerSemiSeg
 
 if TYPE_CHECKING:
     from tests.phantom_workspace import Workspace
 
-TRAINERS = {
-    name: kind for name, kind in discovered_trainers().items() if issubclass(kind, nnUNetTrainerSemiSeg)
-}
+TRAINERS = {name: kind for name, kind in all_trainers().items() if issubclass(kind, nnUNetTrainerSemiSeg)}
 WITH_SAM_BRANCH = {"nnUNetTrainerKnowSAM": "knowsam.skd.foundation.checkpoint=/path/sam_vit_b_01ec64.pth"} | {
     name: f"{key}.skd.enabled=true {key}.skd.foundation.checkpoint=/path/sam_vit_b_01ec64.pth"
     for name, kind in TRAINERS.items()

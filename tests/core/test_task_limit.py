@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 
-from nnunetv2_semiseg.data.merging.task_limit import limit_of, limited_plans
+from nnunetv2_semiseg.core.plans_file import limit_of, limited_plans
 
 PLANS = {"plans_name": "p", "configurations": {"2d": {"patch_size": [8, 8]}, "3d": {}}}
 TASKS = ["pancreas", "heart", "spleen"]
