@@ -5,14 +5,14 @@ from __future__ import annotations
 import copy
 
 import pytest
-import torch
 from method_cases import every_method, same, snapshot
 from tiny_training import TOTAL_STEPS, Case, make_batch
 
-MIDDLE = TOTAL_STEPS // 2
-"""The step from which on a method of two stages does something else."""from nnunetv2_semiseg.trainers.engine.checkpoint import companion_state, random_states_of, restore_companion
+from nnunetv2_semiseg.trainers.engine.checkpoint import companion_state, random_states_of, restore_companion
 from nnunetv2_semiseg.trainers.engine.random_state import random_state, restore_random_states
 
+MIDDLE = TOTAL_STEPS // 2
+"""The step from which on a method of two stages does something else."""
 
 
 @every_method
