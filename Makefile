@@ -21,7 +21,7 @@ help:
 	@echo "make demo       train nnU-Net and SynFoC on synthetic images, up to 10 minutes on two cores"
 	@echo "make test       all tests"
 	@echo "make test-fast  all but the slow ones"
-	@echo "make lint       ruff and mypy"
+	@echo "make lint       ruff, import-linter and mypy"
 	@echo "make reference  write docs/reference anew from the code"
 	@echo "make docs       the documentation as a site in site/, to be opened without a server"
 
@@ -44,6 +44,7 @@ test-fast: $(INSTALLED)
 lint: $(INSTALLED)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
 	$(BIN)/mypy
 	$(BIN)/mypy docs
 

@@ -30,9 +30,9 @@ from benchmarks.measuring import (
 from nnunetv2_semiseg.core.batch import SemiSegBatch
 from nnunetv2_semiseg.core.config import Precision
 from nnunetv2_semiseg.core.memory import keep_freed_memory
-from nnunetv2_semiseg.methods.base import Setting, StepContext
+from nnunetv2_semiseg.methods.base import Setting
 from nnunetv2_semiseg.methods.mean_teacher import MeanTeacher, MeanTeacherConfig
-from nnunetv2_semiseg.methods.parts.schedules import Progress
+from nnunetv2_semiseg.methods.step import Progress, StepContext
 from nnunetv2_semiseg.trainers.engine.optimization import backward_and_step
 from nnunetv2_semiseg.trainers.engine.precision import training_autocast, uses_scaler
 

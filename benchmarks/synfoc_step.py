@@ -34,11 +34,11 @@ from benchmarks.measuring import (
 from benchmarks.plain_sam import PlainSam, move_teacher
 from nnunetv2_semiseg.core.batch import SemiSegBatch
 from nnunetv2_semiseg.core.memory import keep_freed_memory
-from nnunetv2_semiseg.methods.base import Setting, StepContext
+from nnunetv2_semiseg.methods.base import Setting
 from nnunetv2_semiseg.methods.losses.consensus import consensus_loss, divergence_loss
 from nnunetv2_semiseg.methods.losses.segmentation import masked_seg_loss, seg_loss
 from nnunetv2_semiseg.methods.parts.mixing import draw_cutmix_boxes
-from nnunetv2_semiseg.methods.parts.schedules import Progress
+from nnunetv2_semiseg.methods.step import Progress, StepContext
 from nnunetv2_semiseg.methods.synfoc import SynFoC, SynFoCConfig
 from nnunetv2_semiseg.networks.sam.config import FoundationConfig
 from nnunetv2_semiseg.trainers.engine.optimization import backward_and_step

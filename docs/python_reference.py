@@ -17,9 +17,9 @@ class ModulePage:
     """A page of the reference.
 
     Attributes:
-        title: Its heading.
+        title: Heading of the page.
         text: What the modules are for.
-        modules: Paths below the package without the ending; a folder stands for all modules in it.
+        modules: Paths below the package without the ending; a folder stands for all modules below it.
     """
 
     title: str
@@ -30,30 +30,27 @@ class ModulePage:
 MODULE_PAGES = {
     "method.md": ModulePage(
         "A method",
-        "What a new method is written with: its base classes, the batch that it gets, its configuration and\n"
-        "the schedules of a training. [How to add one](../../how-to/add-a-method.md) has an example.",
+        "What a new method is written with: its base class, the parts that methods share, the batch that it\n"
+        "gets and its configuration. [How to add one](../../how-to/add-a-method.md) has an example.",
         (
             "methods/base",
-            "methods/ema_teacher",
-            "methods/distilling",
-            "batch",
-            "config",
-            "schedules",
-            "labels",
-            "optimization",
-            "trainer",
+            "methods/parts",
+            "networks/pixels",
+            "core/batch",
+            "core/config",
         ),
     ),
     "losses.md": ModulePage(
         "Losses",
         "Functions of tensors; they know no networks. B is the number of samples, C that of classes with\n"
         "the background, S the spatial shape.",
-        ("losses",),
+        ("methods/losses",),
     ),
-    "mixing.md": ModulePage(
-        "Mixing and grids",
-        "Regions of one image in another, from one pixel grid to another, and where a network is uncertain.",
-        ("mixing", "grids", "uncertainty"),
+    "trainers.md": ModulePage(
+        "Trainers",
+        "nnU-Net's trainer with unlabeled images, how a method's trainers are made, and what one optimizer\n"
+        "step is.",
+        ("trainers/semiseg", "trainers/made", "trainers/exported", "trainers/engine/step"),
     ),
     "networks.md": ModulePage(
         "Networks",
@@ -78,8 +75,8 @@ def _files_of(name: str) -> list[str]:
     """Modules that a name of `ModulePage.modules` stands for."""
     if not (PACKAGE / name).is_dir():
         return [name]
-    found = sorted(file.stem for file in (PACKAGE / name).glob("*.py"))
-    return [f"{name}/{stem}" for stem in found if not stem.startswith("_")]
+    files = (file.relative_to(PACKAGE).with_suffix("") for file in (PACKAGE / name).rglob("*.py"))
+    return sorted(file.as_posix() for file in files if not file.stem.startswith("_"))
 
 
 def _section(path: str) -> str:

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
-from functools import cached_property
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import torch
@@ -18,12 +17,8 @@ from torch import nn
 
 from nnunetv2_semiseg.core.batch import SemiSegBatch
 from nnunetv2_semiseg.core.errors import UserError
-from nnunetv2_semiseg.methods.parts.panels import LazyPanels
-from nnunetv2_semiseg.methods.parts.schedules import Progress
+from nnunetv2_semiseg.methods.step import DEPLOYED, Progress, StepContext, StepLosses
 from nnunetv2_semiseg.networks.partner import build_planned
-
-DEPLOYED = "deployed"
-"""Name, among the networks that a loss term trains, of the one that `nnUNetv2_predict` runs."""
 
 
 @dataclass(frozen=True)
@@ -96,76 +91,6 @@ class BatchSizes:
 
     labeled: int
     unlabeled: int
-
-
-@dataclass(frozen=True)
-class StepContext:
-    """What the trainer lends a method for one step.
-
-    Attributes:
-        network: The deployed network. In training mode it returns a list of logits, full resolution first,
-            where deep supervision is on.
-        supervised_loss: nnU-Net's own loss of that network's output and the labeled targets.
-        progress: Where the training stands.
-    """
-
-    network: nn.Module
-    supervised_loss: Callable[[Any, Any], torch.Tensor]
-    progress: Progress
-
-
-@dataclass(frozen=True)
-class LossTerm:
-    """A scalar loss, its weight in the total, and the networks that its gradient reaches.
-
-    Attributes:
-        value: The unweighted loss, which is what the log shows.
-        trains: Names of the networks: keys of `Method.deployed_parts` (`DEPLOYED` alone unless a method
-            says otherwise) or of `Method.trained_networks`.
-        weight: Factor in the total.
-        supervised: Whether it needs labeled images only.
-    """
-
-    value: torch.Tensor
-    trains: frozenset[str]
-    weight: float = 1.0
-    supervised: bool = False
-
-
-@dataclass(frozen=True)
-class StepLosses:
-    """The result of `Method.losses`.
-
-    Attributes:
-        terms: Losses by name.
-        measures: Scalars worth watching that train nothing, by name.
-        panels: Makes what the step shows of its unlabeled samples beside both views; called in few steps,
-            and on the first GPU alone.
-    """
-
-    terms: Mapping[str, LossTerm]
-    measures: Mapping[str, torch.Tensor] = field(default_factory=dict)
-    panels: LazyPanels = dict
-
-    @cached_property
-    def total(self) -> torch.Tensor:
-        """The weighted sum of all terms."""
-        return self._weighted_sum(lambda term: True)
-
-    @property
-    def values(self) -> dict[str, torch.Tensor]:
-        """The unweighted terms by name."""
-        return {name: term.value for name, term in self.terms.items()}
-
-    @property
-    def unsupervised(self) -> torch.Tensor:
-        """The weighted sum of the terms that need unlabeled images; 0 where a step has none."""
-        return self._weighted_sum(lambda term: not term.supervised)
-
-    def _weighted_sum(self, counts: Callable[[LossTerm], bool]) -> torch.Tensor:
-        terms = list(self.terms.values())
-        chosen = [term.weight * term.value for term in terms if counts(term)]
-        return torch.stack(chosen).sum() if chosen else terms[0].value.new_zeros(())
 
 
 @dataclass(frozen=True)

@@ -16,21 +16,13 @@ from torch import nn
 
 from nnunetv2_semiseg.core.batch import SemiSegBatch
 from nnunetv2_semiseg.core.config import STRICT
-from nnunetv2_semiseg.methods.base import (
-    DEPLOYED,
-    Export,
-    LossTerm,
-    OptimizerFactory,
-    ScheduledOptimizer,
-    Setting,
-    StepContext,
-    StepLosses,
-)
+from nnunetv2_semiseg.methods.base import Export, OptimizerFactory, ScheduledOptimizer, Setting
 from nnunetv2_semiseg.methods.losses.agreement import class_map_agreement
 from nnunetv2_semiseg.methods.losses.cross_supervision import cross_supervision_loss
-from nnunetv2_semiseg.methods.parts.panels import Panels, prediction_panels
+from nnunetv2_semiseg.methods.parts.panels import prediction_panels
 from nnunetv2_semiseg.methods.parts.schedules import sigmoid_ramp
 from nnunetv2_semiseg.methods.parts.skd import DistillingMethod, SkdConfig
+from nnunetv2_semiseg.methods.step import DEPLOYED, LossTerm, Panels, StepContext, StepLosses
 from nnunetv2_semiseg.networks.outputs import full_resolution, split_batch
 
 SECOND = "second"

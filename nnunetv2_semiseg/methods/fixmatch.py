@@ -16,13 +16,13 @@ from pydantic.dataclasses import dataclass
 
 from nnunetv2_semiseg.core.batch import SemiSegBatch
 from nnunetv2_semiseg.core.config import STRICT
-from nnunetv2_semiseg.methods.base import DEPLOYED, LossTerm, StepContext, StepLosses
 from nnunetv2_semiseg.methods.losses.segmentation import masked_seg_loss
 from nnunetv2_semiseg.methods.parts.ema_teacher import EMATeacherConfig, EMATeacherMethod
 from nnunetv2_semiseg.methods.parts.labels import TrustedLabels, paste_labels, pseudo_labels, true_labels
 from nnunetv2_semiseg.methods.parts.mixing import draw_cutmix_boxes, partners, paste
-from nnunetv2_semiseg.methods.parts.panels import Panel, Panels, pseudo_label_panels
+from nnunetv2_semiseg.methods.parts.panels import pseudo_label_panels
 from nnunetv2_semiseg.methods.parts.schedules import sigmoid_ramp
+from nnunetv2_semiseg.methods.step import DEPLOYED, LossTerm, Panel, Panels, StepContext, StepLosses
 from nnunetv2_semiseg.networks.outputs import full_resolution, split_batch
 
 

@@ -18,15 +18,7 @@ from torch import nn
 from nnunetv2_semiseg.core.batch import SemiSegBatch
 from nnunetv2_semiseg.core.config import STRICT
 from nnunetv2_semiseg.core.errors import UserError
-from nnunetv2_semiseg.methods.base import (
-    BatchSizes,
-    Export,
-    LossTerm,
-    NetworkPlan,
-    Setting,
-    StepContext,
-    StepLosses,
-)
+from nnunetv2_semiseg.methods.base import BatchSizes, Export, NetworkPlan, Setting
 from nnunetv2_semiseg.methods.losses.agreement import class_map_agreement
 from nnunetv2_semiseg.methods.losses.entropy import entropy_loss
 from nnunetv2_semiseg.methods.losses.mutual import mutual_loss
@@ -38,9 +30,10 @@ from nnunetv2_semiseg.methods.parts.labels import (
     true_labels,
 )
 from nnunetv2_semiseg.methods.parts.mixing import exchange, uncertain_regions
-from nnunetv2_semiseg.methods.parts.panels import Panel, Panels, prediction_panels
+from nnunetv2_semiseg.methods.parts.panels import prediction_panels
 from nnunetv2_semiseg.methods.parts.schedules import sigmoid_ramp
 from nnunetv2_semiseg.methods.parts.skd import DistillationConfig, DistillingMethod
+from nnunetv2_semiseg.methods.step import LossTerm, Panel, Panels, StepContext, StepLosses
 from nnunetv2_semiseg.networks.ema import unwrapped
 from nnunetv2_semiseg.networks.fused import FusedNetwork, FusedOutput, build_fused_network
 from nnunetv2_semiseg.networks.outputs import full_resolution, split_batch

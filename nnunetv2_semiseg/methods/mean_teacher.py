@@ -14,11 +14,10 @@ from pydantic.dataclasses import dataclass
 
 from nnunetv2_semiseg.core.batch import SemiSegBatch
 from nnunetv2_semiseg.core.config import STRICT
-from nnunetv2_semiseg.methods.base import DEPLOYED, LossTerm, StepContext, StepLosses
 from nnunetv2_semiseg.methods.losses.consistency import consistency_loss
 from nnunetv2_semiseg.methods.parts.ema_teacher import EMATeacherConfig, EMATeacherMethod
-from nnunetv2_semiseg.methods.parts.panels import Panel, Panels
 from nnunetv2_semiseg.methods.parts.schedules import sigmoid_ramp
+from nnunetv2_semiseg.methods.step import DEPLOYED, LossTerm, Panel, Panels, StepContext, StepLosses
 from nnunetv2_semiseg.networks.outputs import full_resolution, split_batch
 
 

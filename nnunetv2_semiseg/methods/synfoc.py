@@ -19,16 +19,12 @@ from torch import nn
 from nnunetv2_semiseg.core.batch import SemiSegBatch
 from nnunetv2_semiseg.core.config import STRICT
 from nnunetv2_semiseg.methods.base import (
-    DEPLOYED,
     BatchSizes,
     Export,
-    LossTerm,
     Method,
     OptimizerFactory,
     ScheduledOptimizer,
     Setting,
-    StepContext,
-    StepLosses,
 )
 from nnunetv2_semiseg.methods.losses.agreement import class_map_agreement
 from nnunetv2_semiseg.methods.losses.consensus import consensus_loss, divergence_loss
@@ -41,8 +37,9 @@ from nnunetv2_semiseg.methods.parts.labels import (
     true_labels,
 )
 from nnunetv2_semiseg.methods.parts.mixing import draw_cutmix_boxes, partners, paste
-from nnunetv2_semiseg.methods.parts.panels import Panel, Panels, map_panels, pseudo_label_panels
-from nnunetv2_semiseg.methods.parts.schedules import Progress, linear_warmup, sigmoid_ramp
+from nnunetv2_semiseg.methods.parts.panels import map_panels, pseudo_label_panels
+from nnunetv2_semiseg.methods.parts.schedules import linear_warmup, sigmoid_ramp
+from nnunetv2_semiseg.methods.step import DEPLOYED, LossTerm, Panel, Panels, Progress, StepContext, StepLosses
 from nnunetv2_semiseg.networks.ema import ema_decay, ema_update, make_teacher, unwrapped
 from nnunetv2_semiseg.networks.outputs import full_resolution, set_deep_supervision, split_batch
 from nnunetv2_semiseg.networks.pixels import bilinear, nearest, nearest_map

@@ -15,9 +15,9 @@ from pydantic.dataclasses import dataclass
 
 from nnunetv2_semiseg.core.batch import SemiSegBatch
 from nnunetv2_semiseg.core.config import STRICT
-from nnunetv2_semiseg.methods.base import StepContext
 from nnunetv2_semiseg.methods.mean_teacher import MeanTeacher, MeanTeacherConfig
-from nnunetv2_semiseg.methods.parts.schedules import Progress, sigmoid_ramp
+from nnunetv2_semiseg.methods.parts.schedules import sigmoid_ramp
+from nnunetv2_semiseg.methods.step import Progress, StepContext
 from nnunetv2_semiseg.networks.pixels import pixel_entropy
 
 FIRST_BOUND = 0.75

@@ -19,17 +19,7 @@ from nnunetv2_semiseg.core.batch import SemiSegBatch
 from nnunetv2_semiseg.core.config import STRICT
 from nnunetv2_semiseg.core.errors import UserError
 from nnunetv2_semiseg.core.plans_file import limit_of
-from nnunetv2_semiseg.methods.base import (
-    DEPLOYED,
-    BatchSizes,
-    Export,
-    LossTerm,
-    Method,
-    NetworkPlan,
-    Setting,
-    StepContext,
-    StepLosses,
-)
+from nnunetv2_semiseg.methods.base import BatchSizes, Export, Method, NetworkPlan, Setting
 from nnunetv2_semiseg.methods.losses.agreement import class_map_agreement
 from nnunetv2_semiseg.methods.losses.task_losses import (
     aggregated_probability,
@@ -38,8 +28,7 @@ from nnunetv2_semiseg.methods.losses.task_losses import (
     task_seg_loss,
 )
 from nnunetv2_semiseg.methods.parts.mixing import check_cubes, draw_cubes, draw_pairs, partners, paste
-from nnunetv2_semiseg.methods.parts.panels import Panel, Panels
-from nnunetv2_semiseg.methods.parts.schedules import Progress
+from nnunetv2_semiseg.methods.step import DEPLOYED, LossTerm, Panel, Panels, Progress, StepContext, StepLosses
 from nnunetv2_semiseg.networks.ema import ema_decay, ema_update, make_teacher
 from nnunetv2_semiseg.networks.task_network import TaskNetwork, build_task_network
 

@@ -27,7 +27,8 @@ def _class(name: str, bases: tuple[type, ...], docstring: str, **attributes: Any
 
 def _make_trainer(method: type[Method]) -> type[nnUNetTrainerSemiSeg]:
     base = nnUNetTrainerTasks if method.needs_tasks else nnUNetTrainerSemiSeg
-    docstring = f"Trains {method.name} and deploys {method.deploys}."
+    where = " on a merged dataset" if method.needs_tasks else ""
+    docstring = f"Trains {method.name}{where} and deploys {method.deploys}."
     trainer: type[nnUNetTrainerSemiSeg] = _class(
         PREFIX + method.name, (base,), docstring, method_class=method
     )

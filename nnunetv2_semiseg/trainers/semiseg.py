@@ -19,8 +19,10 @@ from nnunetv2_semiseg.data.loading.labeled_check import check_labeled_matches_pl
 from nnunetv2_semiseg.data.loading.loader import PairedLoader
 from nnunetv2_semiseg.data.loading.pairing import pair_with_unlabeled
 from nnunetv2_semiseg.data.unlabeled.preprocessing import UnlabeledData, preprocess_unlabeled
-from nnunetv2_semiseg.methods.base import BatchSizes, Method, NetworkPlan, Setting, StepLosses
+from nnunetv2_semiseg.evaluation.results.history import RATE
+from nnunetv2_semiseg.methods.base import BatchSizes, Method, NetworkPlan, Setting
 from nnunetv2_semiseg.methods.settings import resolve_config
+from nnunetv2_semiseg.methods.step import StepLosses
 from nnunetv2_semiseg.trainers.engine import checkpoint as checkpoints
 from nnunetv2_semiseg.trainers.engine import log as training_log
 from nnunetv2_semiseg.trainers.engine.checkpoint import keep_best_before
@@ -255,9 +257,9 @@ class nnUNetTrainerSemiSeg(nnUNetTrainerOnRanks):
         self._watch.end_epoch()
         means = mean_of_ranks(training_log.epoch_means(train_outputs))
         self.logger.log("train_losses", means.pop("loss"), self.current_epoch)
-        means[training_log.RATE + "network"] = self.optimizer.param_groups[0]["lr"]
+        means[RATE + "network"] = self.optimizer.param_groups[0]["lr"]
         for item in self.step.scheduled:
-            means[training_log.RATE + item.name] = item.optimizer.param_groups[0]["lr"]
+            means[RATE + item.name] = item.optimizer.param_groups[0]["lr"]
         training_log.log_epoch(self, means)
 
     def on_epoch_end(self) -> None:

@@ -14,8 +14,7 @@ from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 from tiny_training import CLASSES, TOTAL_STEPS, Case, make_batch, tiny_plans
 
 from nnunetv2_semiseg.core.config import config_values
-from nnunetv2_semiseg.methods.base import DEPLOYED
-from nnunetv2_semiseg.methods.parts.schedules import Progress
+from nnunetv2_semiseg.methods.step import DEPLOYED, Progress
 from nnunetv2_semiseg.trainers.exported import exported_trainers
 from nnunetv2_semiseg.trainers.made import trainer_of
 

@@ -7,10 +7,9 @@ import torch
 from method_cases import METHODS, every_method, same, snapshot
 from tiny_training import CLASSES, SAMPLES, SIZE, TOTAL_STEPS, Case, make_batch
 
-from nnunetv2_semiseg.methods.base import StepLosses
 from nnunetv2_semiseg.methods.losses.agreement import class_map_agreement
 from nnunetv2_semiseg.methods.parts import panels
-from nnunetv2_semiseg.methods.parts.panels import Panel
+from nnunetv2_semiseg.methods.step import Panel, StepLosses
 from nnunetv2_semiseg.trainers.watching.rows import make_rows
 
 FIRST, LATE = 0, TOTAL_STEPS - 2

@@ -14,8 +14,8 @@ from method_cases import METHODS
 from tiny_training import LEARNING_RATE, Case, Training, make_batch, may_take_sam, tiny_config
 
 from nnunetv2_semiseg.methods.base import Method
-from nnunetv2_semiseg.methods.parts.schedules import Progress
 from nnunetv2_semiseg.methods.settings import keys_of
+from nnunetv2_semiseg.methods.step import Progress
 
 pytestmark = pytest.mark.slow(minutes=0.7)
 

@@ -47,7 +47,7 @@ def _constants(body: list[ast.stmt]) -> Iterator[tuple[int, str]]:
 
 
 def fragments(source: str) -> list[tuple[int, str]]:
-    return [(line, text) for line, text in texts(ast.parse(source)) if FRAGMENT.match(text)]
+    return sorted(item for item in texts(ast.parse(source)) if FRAGMENT.match(item[1]))
 
 
 @pytest.mark.parametrize("folder", FOLDERS)

@@ -28,7 +28,7 @@ NOT_CHECKED = {"cd", "cp", "export", "git", "ls", "mv", "pip", "sbatch", "set", 
 """Programs that are not this package's, nnU-Net's or make's."""
 
 
-class CapturedError(Exception):
+class CapturedError(BaseException):
     """Carries a command's parser out of its entry point."""
 
 

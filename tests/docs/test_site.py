@@ -74,17 +74,18 @@ def test_code_outside_of_the_documentation_has_pages(site: Path, pages: dict[Pat
     assert "../code/nnunetv2_semiseg/methods/synfoc.py.html" in method.links
     code = (site / "code" / "nnunetv2_semiseg" / "methods" / "synfoc.py.html").read_text(encoding="utf-8")
     assert "class" in code
-    assert "nnUNetTrainerSynFoC" in code
+    assert "SynFoCConfig" in code
 
 
 def test_the_python_reference_has_every_public_name(site: Path, pages: dict[Path, Html]) -> None:
     reference = site / "reference" / "python"
     anchors = set().union(*(page.ids for file, page in pages.items() if file.parent == reference))
-    for folder in ("losses", "networks", "evaluation"):
-        for file in (ROOT / "nnunetv2_semiseg" / folder).glob("[!_]*.py"):
+    for folder in ("methods/losses", "methods/parts", "networks", "evaluation"):
+        for file in (ROOT / "nnunetv2_semiseg" / folder).rglob("[!_]*.py"):
+            module = ".".join(file.relative_to(ROOT).with_suffix("").parts)
             for node in ast.parse(file.read_text(encoding="utf-8")).body:
                 if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_"):
-                    assert f"nnunetv2_semiseg.{folder}.{file.stem}.{node.name}" in anchors
+                    assert f"{module}.{node.name}" in anchors
 
 
 @pytest.mark.parametrize(

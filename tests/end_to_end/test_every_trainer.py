@@ -19,8 +19,8 @@ import pytest
 import torch
 from phantom_tasks import write_tasks
 
+from nnunetv2_semiseg.evaluation.results.history import MEMORY
 from nnunetv2_semiseg.trainers.engine import checkpoint as checkpoints
-from nnunetv2_semiseg.trainers.engine.log import MEMORY
 from nnunetv2_semiseg.trainers.exported import exported_trainers
 from nnunetv2_semiseg.trainers.made import all_trainers
 from nnunetv2_semiseg.trainers.semiseg import nnUNetTrainerSemiSeg

@@ -12,8 +12,7 @@ import pytest
 import torch
 from PIL import Image
 
-from nnunetv2_semiseg.methods.base import StepContext
-from nnunetv2_semiseg.methods.parts.schedules import Progress
+from nnunetv2_semiseg.methods.step import Progress, StepContext
 from nnunetv2_semiseg.trainers.engine.planned_loss import planned_loss
 
 if TYPE_CHECKING:

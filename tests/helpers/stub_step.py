@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from torch import nn
 
 from nnunetv2_semiseg.core.batch import SemiSegBatch
-from nnunetv2_semiseg.methods.base import Setting, StepContext
+from nnunetv2_semiseg.methods.base import Setting
 from nnunetv2_semiseg.methods.losses.segmentation import seg_loss
-from nnunetv2_semiseg.methods.parts.schedules import Progress
+from nnunetv2_semiseg.methods.step import Progress, StepContext
 from nnunetv2_semiseg.networks.outputs import full_resolution
 
 CLASSES, SAMPLES, SIZE = 3, 2, 4

@@ -9,8 +9,8 @@ from torch import nn
 
 from nnunetv2_semiseg.core.batch import SemiSegBatch
 from nnunetv2_semiseg.core.config import parse_config
-from nnunetv2_semiseg.methods.base import Setting, StepContext, StepLosses
-from nnunetv2_semiseg.methods.parts.schedules import Progress
+from nnunetv2_semiseg.methods.base import Setting
+from nnunetv2_semiseg.methods.step import Progress, StepContext, StepLosses
 from nnunetv2_semiseg.methods.versemi import VerSemi, VerSemiConfig
 
 TASKS, SIZE = 3, 6

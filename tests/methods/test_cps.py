@@ -21,7 +21,7 @@ from torch import nn
 from nnunetv2_semiseg.methods.cps import CPS, CPSConfig
 from nnunetv2_semiseg.methods.losses.agreement import class_map_agreement
 from nnunetv2_semiseg.methods.losses.cross_supervision import cross_supervision_loss
-from nnunetv2_semiseg.methods.parts.schedules import Progress
+from nnunetv2_semiseg.methods.step import Progress
 
 
 def cross_entropy_by_hand(learner: np.ndarray, other: np.ndarray) -> float:

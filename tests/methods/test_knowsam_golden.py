@@ -14,10 +14,10 @@ from torch import nn
 from nnunetv2_semiseg.core.batch import SemiSegBatch
 from nnunetv2_semiseg.core.config import parse_config
 from nnunetv2_semiseg.methods import knowsam
-from nnunetv2_semiseg.methods.base import Setting, StepContext, StepLosses
+from nnunetv2_semiseg.methods.base import Setting
 from nnunetv2_semiseg.methods.knowsam import KnowSAM, KnowSAMConfig
 from nnunetv2_semiseg.methods.losses.segmentation import seg_loss
-from nnunetv2_semiseg.methods.parts.schedules import Progress
+from nnunetv2_semiseg.methods.step import Progress, StepContext, StepLosses
 from nnunetv2_semiseg.networks.fused import FusedOutput
 
 Golden = dict[str, torch.Tensor]

@@ -24,9 +24,9 @@ from torch import nn
 
 from nnunetv2_semiseg.core.batch import SemiSegBatch
 from nnunetv2_semiseg.core.config import parse_config
-from nnunetv2_semiseg.methods.base import StepLosses
 from nnunetv2_semiseg.methods.knowsam import KnowSAM, KnowSAMConfig
-from nnunetv2_semiseg.methods.parts.schedules import Progress, sigmoid_ramp
+from nnunetv2_semiseg.methods.parts.schedules import sigmoid_ramp
+from nnunetv2_semiseg.methods.step import Progress, StepLosses
 from nnunetv2_semiseg.networks.fused import FusedOutput
 
 SUBNETS = ("subnet_a", "subnet_b")

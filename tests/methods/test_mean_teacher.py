@@ -12,7 +12,7 @@ from stub_step import CLASSES, HALFWAY, RAMP, Pixelwise, make_batch, make_contex
 
 from nnunetv2_semiseg.methods.losses.consistency import consistency_loss
 from nnunetv2_semiseg.methods.mean_teacher import MeanTeacher, MeanTeacherConfig
-from nnunetv2_semiseg.methods.parts.schedules import Progress
+from nnunetv2_semiseg.methods.step import Progress
 from nnunetv2_semiseg.methods.uamt import UAMT, UAMTConfig
 
 

@@ -13,9 +13,9 @@ from torch import nn
 
 from nnunetv2_semiseg.core.batch import SemiSegBatch
 from nnunetv2_semiseg.methods import synfoc
-from nnunetv2_semiseg.methods.base import Setting, StepContext
+from nnunetv2_semiseg.methods.base import Setting
 from nnunetv2_semiseg.methods.losses.segmentation import seg_loss
-from nnunetv2_semiseg.methods.parts.schedules import Progress
+from nnunetv2_semiseg.methods.step import Progress, StepContext
 from nnunetv2_semiseg.methods.synfoc import SynFoC, SynFoCConfig
 from nnunetv2_semiseg.networks.pixels import nearest_map
 from nnunetv2_semiseg.networks.sam.config import FoundationConfig

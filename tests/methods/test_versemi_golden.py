@@ -10,8 +10,8 @@ from torch import nn
 
 from nnunetv2_semiseg.core.batch import SemiSegBatch
 from nnunetv2_semiseg.methods import versemi
-from nnunetv2_semiseg.methods.base import Setting, StepContext, StepLosses
-from nnunetv2_semiseg.methods.parts.schedules import Progress
+from nnunetv2_semiseg.methods.base import Setting
+from nnunetv2_semiseg.methods.step import Progress, StepContext, StepLosses
 from nnunetv2_semiseg.methods.versemi import LabeledMix, VerSemi, VerSemiConfig
 
 VERSEMI = GOLDEN / "versemi_losses.npz"

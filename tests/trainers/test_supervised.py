@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import torch
 
-from nnunetv2_semiseg.trainers.engine.log import MEMORY
+from nnunetv2_semiseg.evaluation.results.history import MEMORY
 from nnunetv2_semiseg.trainers.supervised import nnUNetTrainerSupervised
 
 if TYPE_CHECKING:

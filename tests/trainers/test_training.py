@@ -19,9 +19,8 @@ from PIL import Image
 from nnunetv2_semiseg.core.batch import SemiSegBatch
 from nnunetv2_semiseg.core.config import TrainingConfig
 from nnunetv2_semiseg.methods import synfoc
-from nnunetv2_semiseg.methods.base import StepContext
-from nnunetv2_semiseg.methods.parts.schedules import Progress
 from nnunetv2_semiseg.methods.settings import resolve_config
+from nnunetv2_semiseg.methods.step import Progress, StepContext
 from nnunetv2_semiseg.methods.synfoc import SynFoC, SynFoCConfig
 from nnunetv2_semiseg.networks.pixels import nearest_map
 from nnunetv2_semiseg.trainers.engine import log as training_log

@@ -11,7 +11,7 @@ import pytest
 import torch
 from PIL import Image
 
-from nnunetv2_semiseg.methods.base import StepLosses
+from nnunetv2_semiseg.methods.step import StepLosses
 from nnunetv2_semiseg.trainers.engine import step as step_module
 from nnunetv2_semiseg.trainers.watching import watch
 from nnunetv2_semiseg.trainers.watching.watch import PICTURE_FILE

@@ -6,8 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from nnunetv2_semiseg.evaluation.results.history import FoldHistory
-from nnunetv2_semiseg.trainers.engine.log import MEMORY
+from nnunetv2_semiseg.evaluation.results.history import MEMORY, FoldHistory
 
 SECONDS_AN_HOUR = 3600
 

@@ -21,6 +21,13 @@ import numpy as np
 
 from nnunetv2_semiseg.core.errors import UserError, UserFileError
 
+PREFIX = "semiseg/"
+"""Beginning of the keys under which trainings of this package give values to nnU-Net's logger."""
+
+LOSS, MEASURE, RATE = f"{PREFIX}loss/", f"{PREFIX}measure/", f"{PREFIX}lr/"
+MEMORY = f"{PREFIX}memory/"
+"""Beginnings of the keys of loss terms, measures, learning rates and memory."""
+
 CHECKPOINTS = ("checkpoint_final.pth", "checkpoint_latest.pth", "checkpoint_best.pth")
 """The first that a fold has counts; the others are of a training that has not ended."""
 

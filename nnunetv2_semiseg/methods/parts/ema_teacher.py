@@ -11,10 +11,10 @@ from torch import nn
 
 from nnunetv2_semiseg.core.batch import SemiSegBatch
 from nnunetv2_semiseg.core.config import STRICT
-from nnunetv2_semiseg.methods.base import DEPLOYED, Setting, StepLosses
+from nnunetv2_semiseg.methods.base import Setting
 from nnunetv2_semiseg.methods.parts.labels import outside_is_background
-from nnunetv2_semiseg.methods.parts.schedules import Progress
 from nnunetv2_semiseg.methods.parts.skd import DistillingMethod, SkdConfig
+from nnunetv2_semiseg.methods.step import DEPLOYED, Progress, StepLosses
 from nnunetv2_semiseg.networks.ema import ema_decay, ema_update, make_teacher
 from nnunetv2_semiseg.networks.outputs import full_resolution, set_deep_supervision
 

@@ -2,38 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 
 import torch
 
 from nnunetv2_semiseg.methods.parts.labels import TrustedLabels
+from nnunetv2_semiseg.methods.step import Panel
 from nnunetv2_semiseg.networks.pixels import nearest_map
-
-
-@dataclass(frozen=True)
-class Panel:
-    """One column, for the U unlabeled samples of a step; what is None is not drawn.
-
-    Attributes:
-        image: ``U x C x S``, intensities as the networks see them.
-        classes: ``U x S``, integers from 0, the background; drawn in the classes' colors on the image.
-        trust: ``U x S``, bool or from 0 to 1: how far something is trusted. On an image it darkens what is
-            not; alone it is drawn from black to white.
-        note: Text in the place of all that, for what a step does not have: it says why.
-    """
-
-    image: torch.Tensor | None = None
-    classes: torch.Tensor | None = None
-    trust: torch.Tensor | None = None
-    note: str = ""
-
-
-Panels = Mapping[str, Panel]
-"""By the column's title, in the order in which they stand."""
-
-LazyPanels = Callable[[], Panels]
-"""Makes them when somebody wants to look; must draw no random numbers and change nothing."""
 
 
 def pseudo_label_panels(images: torch.Tensor, pseudo: TrustedLabels) -> dict[str, Panel]:

@@ -7,25 +7,8 @@ of a long one.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
-
-@dataclass(frozen=True)
-class Progress:
-    """Where a training stands.
-
-    Attributes:
-        step: Optimizer steps done so far, from 0.
-        total_steps: Optimizer steps of the whole training, at least 1.
-    """
-
-    step: int
-    total_steps: int
-
-    @property
-    def fraction(self) -> float:
-        """Share of the training that is done, 0 to 1."""
-        return min(self.step / self.total_steps, 1.0)
+from nnunetv2_semiseg.methods.step import Progress
 
 
 def sigmoid_ramp(progress: Progress) -> float:

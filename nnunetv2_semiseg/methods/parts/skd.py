@@ -18,18 +18,12 @@ from torch import nn
 
 from nnunetv2_semiseg.core.batch import SemiSegBatch
 from nnunetv2_semiseg.core.config import STRICT
-from nnunetv2_semiseg.methods.base import (
-    LossTerm,
-    Method,
-    OptimizerFactory,
-    ScheduledOptimizer,
-    Setting,
-    StepLosses,
-)
+from nnunetv2_semiseg.methods.base import Method, OptimizerFactory, ScheduledOptimizer, Setting
 from nnunetv2_semiseg.methods.losses.distillation import distillation_loss
 from nnunetv2_semiseg.methods.losses.segmentation import seg_loss
 from nnunetv2_semiseg.methods.parts.labels import true_labels
-from nnunetv2_semiseg.methods.parts.panels import Panels, prediction_panels
+from nnunetv2_semiseg.methods.parts.panels import prediction_panels
+from nnunetv2_semiseg.methods.step import LossTerm, Panels, StepLosses
 from nnunetv2_semiseg.networks.sam.build import build_prompted_sam, foundation_identity
 from nnunetv2_semiseg.networks.sam.config import PromptedFoundationConfig
 from nnunetv2_semiseg.networks.sam.prompted import PromptedSam

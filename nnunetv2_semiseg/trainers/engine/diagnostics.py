@@ -10,8 +10,9 @@ from torch import nn
 
 from nnunetv2_semiseg.core.batch import SemiSegBatch
 from nnunetv2_semiseg.core.distributed.gradients import averaged
-from nnunetv2_semiseg.methods.base import Method, StepContext
-from nnunetv2_semiseg.trainers.engine import log as training_log
+from nnunetv2_semiseg.evaluation.results.history import MEASURE
+from nnunetv2_semiseg.methods.base import Method
+from nnunetv2_semiseg.methods.step import StepContext
 
 
 def measured_gradient(
@@ -24,7 +25,7 @@ def measured_gradient(
     if every == 0 or context.progress.step % every != 0:
         return {}
     norm = unsupervised_gradient_norm(method, batch, context)
-    return {training_log.MEASURE + "unsupervised_gradient_norm": norm.detach()}
+    return {MEASURE + "unsupervised_gradient_norm": norm.detach()}
 
 
 def unsupervised_gradient_norm(method: Method, batch: SemiSegBatch, context: StepContext) -> torch.Tensor:

@@ -12,15 +12,11 @@ import torch
 from matplotlib.ticker import MaxNLocator
 
 from nnunetv2_semiseg.core.memory import peak_memory
+from nnunetv2_semiseg.evaluation.results.history import LOSS, MEASURE, MEMORY, PREFIX, RATE
 
 if TYPE_CHECKING:  # reports read what is logged, and need not wait for the import
     from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 
-PREFIX = "semiseg/"
-"""Of this package's keys in nnU-Net's logger."""
-
-LOSS, MEASURE, RATE = f"{PREFIX}loss/", f"{PREFIX}measure/", f"{PREFIX}lr/"
-MEMORY = f"{PREFIX}memory/"
 PLOT_FILE = "progress_semiseg.png"
 
 LINES = (

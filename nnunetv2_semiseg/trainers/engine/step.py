@@ -13,8 +13,8 @@ from nnunetv2.training.loss.deep_supervision import DeepSupervisionWrapper
 from torch import nn
 
 from nnunetv2_semiseg.core.batch import SemiSegBatch
-from nnunetv2_semiseg.methods.base import Method, ScheduledOptimizer, StepContext, StepLosses
-from nnunetv2_semiseg.methods.parts.schedules import Progress
+from nnunetv2_semiseg.methods.base import Method, ScheduledOptimizer
+from nnunetv2_semiseg.methods.step import Progress, StepContext, StepLosses
 from nnunetv2_semiseg.trainers.engine.optimization import backward_and_step, optimizer_like
 
 Look = Callable[[StepLosses], object]

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import torch
 
 from nnunetv2_semiseg.core.batch import SemiSegBatch
-from nnunetv2_semiseg.methods.parts.panels import Panel, Panels
+from nnunetv2_semiseg.methods.step import Panel, Panels
 
 MOST_ROWS = 4
 

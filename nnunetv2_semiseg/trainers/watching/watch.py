@@ -9,7 +9,7 @@ from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 
 from nnunetv2_semiseg.core.batch import SemiSegBatch
 from nnunetv2_semiseg.evaluation.measuring.classes import foreground_classes
-from nnunetv2_semiseg.methods.parts.panels import LazyPanels
+from nnunetv2_semiseg.methods.step import LazyPanels
 from nnunetv2_semiseg.trainers.watching.live import LiveProgress, Pace, StepValues, speed_line
 from nnunetv2_semiseg.trainers.watching.picture import draw_rows, save_figure
 from nnunetv2_semiseg.trainers.watching.rows import make_rows

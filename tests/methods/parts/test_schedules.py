@@ -7,7 +7,8 @@ import json
 import pytest
 from golden_files import GOLDEN
 
-from nnunetv2_semiseg.methods.parts.schedules import Progress, linear_warmup, sigmoid_ramp
+from nnunetv2_semiseg.methods.parts.schedules import linear_warmup, sigmoid_ramp
+from nnunetv2_semiseg.methods.step import Progress
 
 RAMPS = json.loads((GOLDEN / "schedules.json").read_text())["sigmoid_rampup"]
 

@@ -14,7 +14,7 @@ from PIL import Image
 from samples import make_batch
 
 from nnunetv2_semiseg.evaluation.measuring.classes import LabelClass
-from nnunetv2_semiseg.methods.parts.panels import Panel
+from nnunetv2_semiseg.methods.step import Panel
 from nnunetv2_semiseg.trainers.watching.picture import (
     DARKENED,
     MOST_ENTRIES,

@@ -7,7 +7,7 @@ import pytest
 import torch
 from samples import make_batch
 
-from nnunetv2_semiseg.methods.parts.panels import Panel
+from nnunetv2_semiseg.methods.step import Panel
 from nnunetv2_semiseg.trainers.watching.rows import MOST_ROWS, make_rows
 
 SIZE = 8

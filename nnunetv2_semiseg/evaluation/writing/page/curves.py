@@ -9,11 +9,10 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from nnunetv2_semiseg.evaluation.results.history import FoldHistory
+from nnunetv2_semiseg.evaluation.results.history import LOSS, MEASURE, RATE, FoldHistory
 from nnunetv2_semiseg.evaluation.writing.page.drawing import WIDTH, new_figure, page_style, vector
 from nnunetv2_semiseg.evaluation.writing.page.markup import figure, model_mark, paragraph, text
 from nnunetv2_semiseg.evaluation.writing.page.model_styles import Look, plot_name
-from nnunetv2_semiseg.trainers.engine.log import LOSS, MEASURE, RATE
 
 COLUMNS = 3
 
