@@ -21,7 +21,7 @@ from nnunetv2_semiseg.methods.losses.agreement import class_map_agreement
 from nnunetv2_semiseg.methods.losses.cross_supervision import cross_supervision_loss
 from nnunetv2_semiseg.methods.parts.panels import prediction_panels
 from nnunetv2_semiseg.methods.parts.schedules import sigmoid_ramp
-from nnunetv2_semiseg.methods.parts.skd import DistillingMethod, SkdConfig
+from nnunetv2_semiseg.methods.parts.skd import OptionalSkdConfig, SkdMethod
 from nnunetv2_semiseg.methods.step import DEPLOYED, LossTerm, Panels, StepContext, StepLosses
 from nnunetv2_semiseg.networks.outputs import full_resolution, split_batch
 
@@ -36,10 +36,10 @@ class CPSConfig:
     weight: float = Field(
         default=0.1, ge=0, description="of the cross pseudo supervision once the ramp is over"
     )
-    skd: SkdConfig = Field(default_factory=SkdConfig)
+    skd: OptionalSkdConfig = Field(default_factory=OptionalSkdConfig)
 
 
-class CPS(DistillingMethod):
+class CPS(SkdMethod):
     """Two students without a teacher; the symbols are those of docs/methods/cps.md."""
 
     name: ClassVar[str] = "CPS"
@@ -101,7 +101,7 @@ class CPS(DistillingMethod):
             loss = context.supervised_loss(output, batch.labeled_targets)
             return LossTerm(loss, frozenset({name}), supervised=True)
 
-        sam = self._taught_by_sam(images, outputs, batch)
+        skd = self._skd_losses(images, outputs, batch)
         weight = self.config.weight * sigmoid_ramp(context.progress)
         terms = {
             "supervised": supervised(on_labeled, DEPLOYED),
@@ -112,21 +112,21 @@ class CPS(DistillingMethod):
             "cross_second": LossTerm(
                 cross_supervision_loss(second, first, batch.inside), frozenset({SECOND}), weight
             ),
-            **sam.terms,
+            **skd.terms,
         }
         agreement = class_map_agreement(first.argmax(1), second.argmax(1), self.setting.num_classes)
 
         def panels() -> Panels:
             # each is the other's pseudo-label
             both = {"first network": first, "second network": second}
-            return {**prediction_panels(batch.unlabeled_strong, batch.inside, both), **sam.panels()}
+            return {**prediction_panels(batch.unlabeled_strong, batch.inside, both), **skd.panels()}
 
         return StepLosses(terms, {"agreement": agreement.mean()}, panels)
 
-    def _taught_by_sam(
+    def _skd_losses(
         self, images: torch.Tensor, outputs: Mapping[str, Any], batch: SemiSegBatch
     ) -> StepLosses:
         """SAM is prompted by the mean of both networks and teaches both."""
         students = {name: full_resolution(output) for name, output in outputs.items()}
         own = (students[DEPLOYED] + students[SECOND]) / 2
-        return self.distill(images, own, students, batch)
+        return self.skd_losses(images, own, students, batch)

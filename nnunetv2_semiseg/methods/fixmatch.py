@@ -63,20 +63,20 @@ class FixMatch(EMATeacherMethod):
         output = context.network(images)
         on_labeled, on_mixed = split_batch(output, num_labeled)
         unsupervised = masked_seg_loss(full_resolution(on_mixed), *mixed)
-        sam = self.taught_by_sam(images, output, mixed_batch)
+        skd = self.student_skd_losses(images, output, mixed_batch)
         trains, weight = frozenset({DEPLOYED}), self.config.weight * sigmoid_ramp(context.progress)
         terms = {
             "supervised": LossTerm(
                 context.supervised_loss(on_labeled, batch.labeled_targets), trains, supervised=True
             ),
             "unsupervised": LossTerm(unsupervised, trains, weight),
-            **sam.terms,
+            **skd.terms,
         }
 
         def panels() -> Panels:
             seen = pseudo_label_panels(batch.unlabeled_weak, pseudo)
             mix = {"mixed image": Panel(mixed_images, *mixed)} if self.config.cutmix else {}
-            return {**seen, **mix, **sam.panels()}
+            return {**seen, **mix, **skd.panels()}
 
         return StepLosses(terms, {"confident_share": pseudo.trusted.float().mean()}, panels)
 

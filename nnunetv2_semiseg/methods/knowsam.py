@@ -32,7 +32,7 @@ from nnunetv2_semiseg.methods.parts.labels import (
 from nnunetv2_semiseg.methods.parts.mixing import exchange, uncertain_regions
 from nnunetv2_semiseg.methods.parts.panels import prediction_panels
 from nnunetv2_semiseg.methods.parts.schedules import sigmoid_ramp
-from nnunetv2_semiseg.methods.parts.skd import DistillationConfig, DistillingMethod
+from nnunetv2_semiseg.methods.parts.skd import SkdConfig, SkdMethod
 from nnunetv2_semiseg.methods.step import LossTerm, Panel, Panels, StepContext, StepLosses
 from nnunetv2_semiseg.networks.ema import unwrapped
 from nnunetv2_semiseg.networks.fused import FusedNetwork, FusedOutput, build_fused_network
@@ -50,7 +50,7 @@ ALL_PARTS = frozenset({A, B, FUSION})
 class KnowSAMConfig:
     """Hyper-parameters of KnowSAM; the defaults are the paper's, but for the networks' optimizer."""
 
-    skd: DistillationConfig = Field(default_factory=DistillationConfig)
+    skd: SkdConfig = Field(default_factory=SkdConfig)
     entropy_weight: float = Field(default=0.9, ge=0, description="of each subnet's entropy")
     mixing_start: float = Field(
         default=0.24, ge=0, le=1, description="share of the training before the mixing; 1: never mix"
@@ -81,7 +81,7 @@ class KnowSAMConfig:
         return self
 
 
-class KnowSAM(DistillingMethod):
+class KnowSAM(SkdMethod):
     """Two subnets, their fusion and the SAM branch; the steps are those of docs/methods/knowsam.md."""
 
     name: ClassVar[str] = "KnowSAM"
@@ -180,7 +180,7 @@ class KnowSAM(DistillingMethod):
         output: FusedOutput = context.network(images, with_subnets=True)
         subnets = {A: full_resolution(output.first), B: full_resolution(output.second)}
         ramp = sigmoid_ramp(context.progress)
-        taught, sam_logits = self.teach(images, output.fused, subnets, batch, 0.5)
+        taught, sam_logits = self.skd_terms(images, output.fused, subnets, batch, 0.5)
         terms = {
             **_supervised_terms(output, batch, context),
             **taught,

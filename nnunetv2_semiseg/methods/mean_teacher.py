@@ -53,7 +53,7 @@ class MeanTeacher(EMATeacherMethod):
         images = torch.cat([batch.labeled_images, batch.unlabeled_strong])
         output = context.network(images)
         on_labeled, unlabeled = split_batch(output, len(batch.labeled_images))
-        sam = self.taught_by_sam(images, output, batch)
+        skd = self.student_skd_losses(images, output, batch)
         student = full_resolution(unlabeled).float().softmax(1)
         trains, weight = frozenset({DEPLOYED}), self.config.weight * sigmoid_ramp(context.progress)
         terms = {
@@ -61,13 +61,13 @@ class MeanTeacher(EMATeacherMethod):
                 context.supervised_loss(on_labeled, batch.labeled_targets), trains, supervised=True
             ),
             "consistency": LossTerm(consistency_loss(student, target, mask), trains, weight),
-            **sam.terms,
+            **skd.terms,
         }
 
         def panels() -> Panels:
             trust = target.amax(1) if mask is None else mask[:, 0]
             pseudo_label = Panel(batch.unlabeled_weak, target.argmax(1))
-            return {"pseudo-label": pseudo_label, self.trust_title: Panel(trust=trust), **sam.panels()}
+            return {"pseudo-label": pseudo_label, self.trust_title: Panel(trust=trust), **skd.panels()}
 
         return StepLosses(terms, measures, panels)
 

@@ -15,11 +15,11 @@ from torch import nn
 
 from nnunetv2_semiseg.methods import fixmatch
 from nnunetv2_semiseg.methods.base import Method
-from nnunetv2_semiseg.methods.parts.skd import SAM, DistillingMethod
+from nnunetv2_semiseg.methods.parts.skd import SAM, SkdMethod
 from nnunetv2_semiseg.methods.step import Progress
 from nnunetv2_semiseg.networks.outputs import full_resolution
 
-DISTILLING = {key: method for key, method in METHODS.items() if issubclass(method, DistillingMethod)}
+DISTILLING = {key: method for key, method in METHODS.items() if issubclass(method, SkdMethod)}
 Call = tuple[tuple[torch.Tensor, ...], Any]
 """What a network was given and what it said."""
 

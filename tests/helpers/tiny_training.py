@@ -17,7 +17,7 @@ from nnunetv2_semiseg.core.batch import SemiSegBatch
 from nnunetv2_semiseg.core.config import SECTION, config_values, parse_config
 from nnunetv2_semiseg.methods.base import Method, NetworkPlan, Setting
 from nnunetv2_semiseg.methods.losses.segmentation import seg_loss
-from nnunetv2_semiseg.methods.parts.skd import SkdConfig
+from nnunetv2_semiseg.methods.parts.skd import OptionalSkdConfig
 from nnunetv2_semiseg.trainers.engine.step import MethodStep
 
 SIZE, CLASSES, SAMPLES = 32, 3, 2
@@ -67,7 +67,7 @@ def tiny_config(kind: type[Any], with_sam: bool = False) -> Any:
 
 def may_take_sam(method_class: type[Method]) -> bool:
     """Whether a SAM branch is an option of the method."""
-    return typing.get_type_hints(method_class.config_class).get("skd") is SkdConfig
+    return typing.get_type_hints(method_class.config_class).get("skd") is OptionalSkdConfig
 
 
 class Training(MethodStep):

@@ -13,7 +13,7 @@ from nnunetv2_semiseg.core.batch import SemiSegBatch
 from nnunetv2_semiseg.core.config import STRICT
 from nnunetv2_semiseg.methods.base import Setting
 from nnunetv2_semiseg.methods.parts.labels import outside_is_background
-from nnunetv2_semiseg.methods.parts.skd import DistillingMethod, SkdConfig
+from nnunetv2_semiseg.methods.parts.skd import OptionalSkdConfig, SkdMethod
 from nnunetv2_semiseg.methods.step import DEPLOYED, Progress, StepLosses
 from nnunetv2_semiseg.networks.ema import ema_decay, ema_update, make_teacher
 from nnunetv2_semiseg.networks.outputs import full_resolution, set_deep_supervision
@@ -24,10 +24,10 @@ class EMATeacherConfig:
     """Hyper-parameters of the teacher, and of a SAM branch beside it."""
 
     ema_decay: float = Field(default=0.99, ge=0, lt=1, description="decay of the teacher, a moving average")
-    skd: SkdConfig = Field(default_factory=SkdConfig)
+    skd: OptionalSkdConfig = Field(default_factory=OptionalSkdConfig)
 
 
-class EMATeacherMethod(DistillingMethod):
+class EMATeacherMethod(SkdMethod):
     """A student, which is the deployed network, and its teacher (Tarvainen and Valpola 2017)."""
 
     def __init__(self, config: Any, setting: Setting, network: nn.Module) -> None:
@@ -65,7 +65,7 @@ class EMATeacherMethod(DistillingMethod):
         probabilities = full_resolution(self.network_teacher(images)).float().softmax(1)
         return outside_is_background(probabilities, inside)
 
-    def taught_by_sam(self, images: torch.Tensor, output: Any, batch: SemiSegBatch) -> StepLosses:
+    def student_skd_losses(self, images: torch.Tensor, output: Any, batch: SemiSegBatch) -> StepLosses:
         """What a SAM branch adds to the student's terms and panels; nothing without one.
 
         Args:
@@ -74,4 +74,4 @@ class EMATeacherMethod(DistillingMethod):
             batch: Of the step.
         """
         logits = full_resolution(output)
-        return self.distill(images, logits, {DEPLOYED: logits}, batch)
+        return self.skd_losses(images, logits, {DEPLOYED: logits}, batch)

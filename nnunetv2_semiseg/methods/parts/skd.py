@@ -33,7 +33,7 @@ SAM = "sam"
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
-class DistillationConfig:
+class SkdConfig:
     """Hyper-parameters of the SAM branch and of what it teaches; the defaults are the paper's."""
 
     foundation: PromptedFoundationConfig = Field(default_factory=PromptedFoundationConfig)
@@ -43,42 +43,42 @@ class DistillationConfig:
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
-class SkdConfig(DistillationConfig):
-    """The same as an option of a method."""
+class OptionalSkdConfig(SkdConfig):
+    """Hyper-parameters of a SAM branch that a method may take or leave."""
 
     enabled: bool = Field(default=False, description="true: a SAM branch teaches the student(s); 2D only")
 
 
-class DistillingMethod(Method):
+class SkdMethod(Method):
     """A method whose students may learn from a SAM branch; without one nothing of SAM is built."""
 
     sam: PromptedSam | None
 
-    def __init__(self, distillation: DistillationConfig | None, setting: Setting, config_key: str) -> None:
+    def __init__(self, config: SkdConfig | None, setting: Setting, config_key: str) -> None:
         """Build the SAM branch.
 
         Args:
-            distillation: None, or a `SkdConfig` that is not enabled, for a method without it.
+            config: None, or an `OptionalSkdConfig` that is not enabled, for a method without it.
             setting: The task.
-            config_key: Where ``distillation`` stands below ``semiseg``, for messages.
+            config_key: Where ``config`` stands below ``semiseg``, for messages.
 
         Raises:
             UserError: There is no usable foundation checkpoint.
         """
         super().__init__()
         self.setting = setting
-        self.distillation = distillation
+        self.skd_config = config
         self.sam = None
         self._identity: dict[str, str] = {}
-        if is_enabled(distillation):
-            foundation = distillation.foundation
+        if is_enabled(config):
+            foundation = config.foundation
             _warn_of_random_decoder(foundation, f"{config_key}.foundation")
             self.sam = build_prompted_sam(
                 foundation,
                 setting.in_channels,
                 setting.num_classes,
                 f"{config_key}.foundation",
-                f"{config_key}.enabled=true" if isinstance(distillation, SkdConfig) else "",
+                f"{config_key}.enabled=true" if isinstance(config, OptionalSkdConfig) else "",
             )
             # once: hashing a checkpoint takes seconds
             self._identity = foundation_identity(foundation)
@@ -108,23 +108,23 @@ class DistillingMethod(Method):
 
     def optimizers(self, like_deployed: OptimizerFactory) -> list[ScheduledOptimizer]:
         """Adam of constant rate for the SAM branch, where there is one."""
-        if self.sam is None or self.distillation is None:
+        if self.sam is None or self.skd_config is None:
             return []
-        rate = self.distillation.learning_rate
+        rate = self.skd_config.learning_rate
         optimizer = torch.optim.Adam(self.sam.parameters_to_train(), lr=rate)
         return [ScheduledOptimizer(SAM, optimizer, lambda progress: rate)]
 
-    def distill(
+    def skd_losses(
         self,
         images: torch.Tensor,
         own_logits: torch.Tensor,
         students: Mapping[str, torch.Tensor],
         batch: SemiSegBatch,
     ) -> StepLosses:
-        """The terms of `teach` and what SAM sees in the unlabeled images; nothing without a SAM branch."""
+        """The terms of `skd_terms`, and panels of what SAM sees; nothing without a SAM branch."""
         if self.sam is None:
             return StepLosses({})
-        terms, logits = self.teach(images, own_logits, students, batch)
+        terms, logits = self.skd_terms(images, own_logits, students, batch)
 
         def panels() -> Panels:
             first = len(batch.labeled_images)
@@ -132,7 +132,7 @@ class DistillingMethod(Method):
 
         return StepLosses(terms, panels=panels)
 
-    def teach(
+    def skd_terms(
         self,
         images: torch.Tensor,
         own_logits: torch.Tensor,
@@ -152,7 +152,7 @@ class DistillingMethod(Method):
         Returns:
             The terms, and SAM's logits ``B x K x H x W`` without gradient.
         """
-        sam, config = cast("PromptedSam", self.sam), cast("DistillationConfig", self.distillation)
+        sam, config = cast("PromptedSam", self.sam), cast("SkdConfig", self.skd_config)
         target = batch.labeled_targets[0]
         (labeled, unlabeled), (own, own_unlabeled) = (
             tensor.split([len(target), len(images) - len(target)]) for tensor in (images, own_logits.detach())
@@ -180,6 +180,6 @@ def _warn_of_random_decoder(foundation: PromptedFoundationConfig, config_key: st
         )
 
 
-def is_enabled(distillation: DistillationConfig | None) -> TypeGuard[DistillationConfig]:
+def is_enabled(config: SkdConfig | None) -> TypeGuard[SkdConfig]:
     """Whether a SAM branch is to be built."""
-    return distillation is not None and getattr(distillation, "enabled", True)
+    return config is not None and getattr(config, "enabled", True)
