@@ -15,30 +15,6 @@ from phantom_workspace import DATASET_ID, IMAGE_SIZE, LABELED, TESTED, TRAINER, 
 from threads import use_threads
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The longest tests first, on both processes: one that began last would leave the other without work.
-
-    Each process begins with one half of the list, so each half begins with slow tests, file by file.
-    """
-    slow, fast = [], []
-    for item in items:
-        (fast if item.get_closest_marker("slow") is None else slow).append(item)
-    files: dict[Path, list[pytest.Item]] = {}
-    for item in sorted(slow, key=_minutes, reverse=True):
-        files.setdefault(item.path, []).append(item)
-    halves: tuple[list[pytest.Item], list[pytest.Item]] = ([], [])
-    for tests in files.values():
-        min(halves, key=lambda half: sum(map(_minutes, half))).extend(tests)
-    room = max(0, len(items) // 2 - len(halves[0]))
-    items[:] = [*halves[0], *fast[:room], *halves[1], *fast[room:]]
-
-
-def _minutes(item: pytest.Item) -> float:
-    """How long a slow test takes on a core, as its mark says; a guess where it says nothing."""
-    mark = item.get_closest_marker("slow")
-    return 0.0 if mark is None else float(mark.kwargs.get("minutes", 0.2))
-
-
 def plan_here(workspace: Workspace) -> None:
     """Plan and preprocess a phantom in this process; planning crashes where nnUNet_n_proc_DA is 0."""
     from nnunetv2.experiment_planning import plan_and_preprocess_api as api

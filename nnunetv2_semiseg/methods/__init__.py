@@ -1,6 +1,6 @@
 """Methods of semi-supervised segmentation: one paper a file, without a trainer.
 
-A method is a subclass of `Method`, see docs/how-to/add-a-method.md. What several methods share lies in `parts`,
+A method is a subclass of `Method`, see docs/how-to/add-a-method.md. What methods share lies in `parts`,
 their losses in `losses`.
 """
 

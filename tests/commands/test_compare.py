@@ -268,7 +268,7 @@ def handled(number: signal.Signals, handler: Any) -> Iterator[None]:
         signal.signal(number, before)
 
 
-@pytest.mark.slow(minutes=1.2)
+@pytest.mark.slow
 def test_a_real_comparison(workspace: Workspace) -> None:
     program = [sys.executable, "-m", "nnunetv2_semiseg.commands.compare"]
     which = ["-d", "500", "-c", "2d_tiny", "--trainers", "nnUNetTrainer", FIXMATCH, "--iterations", "2"]

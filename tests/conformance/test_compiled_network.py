@@ -11,7 +11,7 @@ from method_cases import every_method
 from tiny_training import TOTAL_STEPS, Case, make_batch
 
 
-@pytest.mark.slow(minutes=0.6)
+@pytest.mark.slow
 @every_method
 def test_equal_steps_take_the_graphs_of_the_first_one(case: Case) -> None:
     """Beyond dynamo's limit of graphs the network would silently run as it does without compilation."""

@@ -17,7 +17,7 @@ from nnunetv2_semiseg.methods.base import Method
 from nnunetv2_semiseg.methods.settings import keys_of
 from nnunetv2_semiseg.methods.step import Progress
 
-pytestmark = pytest.mark.slow(minutes=0.7)
+pytestmark = pytest.mark.slow
 
 STEPS = (2, 4, 8)
 """Of ten: KnowSAM has just not begun to mix, VerSemi is about to take unlabeled images, all is on."""

@@ -128,7 +128,7 @@ def test_overlay_colours_labels_only() -> None:
     assert not np.allclose(picture[0, 1], 0.2)
 
 
-@pytest.mark.slow(minutes=4)
+@pytest.mark.slow
 def test_whole_demo(tmp_path: Path) -> None:
     output = tmp_path / "out"
     command = [sys.executable, "-m", "demo", "--quick", "--output", str(output)]

@@ -30,7 +30,7 @@ def furthest(first: dict[str, torch.Tensor], second: dict[str, torch.Tensor]) ->
     return max(float((first[name].double() - second[name].double()).abs().max()) for name in first)
 
 
-@pytest.mark.slow(minutes=0.8)
+@pytest.mark.slow
 def test_the_same_weights_and_losses_up_to_rounding(workspace: Workspace) -> None:
     write_tasks(workspace)
     configure_steps(workspace)

@@ -21,7 +21,7 @@ from nnunetv2_semiseg.trainers.watching.watch import PICTURE_FILE
 if TYPE_CHECKING:
     from tests.phantom_workspace import Workspace
 
-pytestmark = pytest.mark.slow(minutes=0.8)
+pytestmark = pytest.mark.slow
 
 ALL = all_trainers()
 EXPORTED = [name for name, kind in ALL.items() if issubclass(kind, nnUNetTrainerExported)]

@@ -104,7 +104,7 @@ def test_the_method_is_found_and_learns(repository: Path) -> None:
     assert "learned" in python(repository, "-c", LEARNS_A_STEP)
 
 
-@pytest.mark.slow(minutes=1.8)
+@pytest.mark.slow
 def test_the_checks_of_the_guide_pass(repository: Path) -> None:
     for tool in (("ruff", "check"), ("ruff", "format", "--check"), ("mypy",)):
         python(repository, "-m", *tool, f"nnunetv2_semiseg/methods/{KEY}.py")

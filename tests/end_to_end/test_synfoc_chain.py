@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from tests.phantom_workspace import Workspace
 
-pytestmark = pytest.mark.slow(minutes=3)
+pytestmark = pytest.mark.slow
 
 PHANTOM = Path(__file__).parents[2] / "dataset_conversion" / "Dataset500_Phantom.py"
 CONFIGURATION = "2d_chain"

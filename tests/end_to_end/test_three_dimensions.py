@@ -14,7 +14,7 @@ from nnunetv2_semiseg.trainers.watching.watch import PICTURE_FILE
 if TYPE_CHECKING:
     from tests.phantom_workspace import Workspace
 
-pytestmark = pytest.mark.slow(minutes=0.9)
+pytestmark = pytest.mark.slow
 
 CONFIGURATION, TRAINER = "3d_tiny", "nnUNetTrainerFixMatch"
 

@@ -18,7 +18,7 @@ from nnunetv2_semiseg.data.conversion.phantom import PhantomOptions, write_phant
 if TYPE_CHECKING:
     from tests.phantom_workspace import Workspace
 
-pytestmark = pytest.mark.slow(minutes=2.5)
+pytestmark = pytest.mark.slow
 
 CONFIGURATION, TRAINER, AVERAGE = "3d_tiny", "nnUNetTrainerVerSemi", "nnUNetTrainerVerSemiEMA"
 SOURCES = {511: ("Dataset511_Large", "large organ"), 512: ("Dataset512_Small", "small organ")}

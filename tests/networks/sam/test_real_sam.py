@@ -10,7 +10,7 @@ from nnunetv2_semiseg.networks.sam.build import build_foundation, build_prompted
 from nnunetv2_semiseg.networks.sam.config import FoundationConfig, PromptedFoundationConfig
 from nnunetv2_semiseg.networks.sam.deployed import DeployedSemanticSam, deployed_state
 
-pytestmark = pytest.mark.slow(minutes=0.4)
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture
