@@ -108,3 +108,10 @@ def test_half_precision_is_computed_in_float32() -> None:
         soft = foreground_dice_loss(foreground_probability(logits), aggregated_probability(logits[:, None]))
     assert loss.dtype == soft.dtype == torch.float32
     assert torch.equal(loss, task_seg_loss(logits.float(), labels(0)))
+
+
+def test_an_empty_task_costs_as_much_as_its_epsilon_says() -> None:
+    """Where nothing is labeled, ε alone stands in the numerator: half of the loss at Σ p² = ε."""
+    probability = torch.full((1, 2, 5), 1e-3)  # squares that add up to 1e-5
+    loss = foreground_dice_loss(probability, torch.zeros(1, 2, 5))
+    torch.testing.assert_close(loss, torch.tensor(0.5), rtol=0, atol=1e-4)

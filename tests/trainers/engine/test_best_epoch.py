@@ -31,6 +31,12 @@ def test_a_better_epoch_is_noted_and_stored_before_the_latest_one(best: float | 
     assert saved == ["folder/checkpoint_best.pth"]
 
 
+def test_the_first_of_two_equal_epochs_stays_the_best() -> None:
+    trainer, saved = make_trainer(0.5, 0.5)
+    keep_best_before(trainer, "folder/checkpoint_latest.pth")
+    assert saved == []
+
+
 def test_a_worse_epoch_and_other_checkpoints_change_nothing() -> None:
     trainer, saved = make_trainer(0.5, 0.25)
     keep_best_before(trainer, "folder/checkpoint_latest.pth")
