@@ -63,7 +63,7 @@ class Shell:
             variables: Environment variables of this command alone.
 
         Raises:
-            CommandFailedError: It ended with another exit code than 0.
+            CommandFailedError: The command ended with another exit code than 0.
         """
         words = [str(word) for word in command]
         settings = [f"{name}={shlex.quote(value)}" for name, value in variables.items()]

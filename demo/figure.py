@@ -17,7 +17,7 @@ from matplotlib.patches import Patch
 from PIL import Image
 
 COLOURS = ("#f2a900", "#00a3ad")
-"""Of the labels 1 and 2; apart for colour-blind eyes too."""
+"""Colors of the labels 1 and 2; apart for colour-blind eyes too."""
 
 OPACITY = 0.55
 TITLE = "SYNTHETIC test images. White outline: truth. Number: Dice in percent, mean of both organs"

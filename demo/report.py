@@ -34,7 +34,7 @@ def format_table(table: Mapping[str, Mapping[str, DomainDice]], labeled: str) ->
     """The table as text with its caption.
 
     Args:
-        table: From `dice_table`.
+        table: Dice of each model by domain, as `dice_table` gives it.
         labeled: The domain with labels.
     """
     domains = list(next(iter(table.values())))

@@ -36,8 +36,8 @@ def small_architecture(
     Args:
         architecture: nnU-Net's entry, of a plain or a residual encoder U-Net.
         max_stages: Stages at most; never more than planned.
-        features: Of the first stage; doubled from stage to stage.
-        max_features: Of any stage.
+        features: Features of the first stage, doubled from stage to stage.
+        max_features: Largest number of features of a stage.
 
     Returns:
         A new entry.

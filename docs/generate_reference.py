@@ -86,7 +86,7 @@ PUBLISHED_BY = {"medsam": "MedSAM", "sam": "SAM"}
 """Whose weights a normalization is for."""
 
 MERGED = ", [merged datasets](../how-to/merge-datasets.md) only"
-"""Of a method that learns tasks."""
+"""What the table says of a method that learns tasks."""
 
 MANY_CASES = 1000
 """Labeled cases, enough for every method's usual batch."""
@@ -168,8 +168,8 @@ def help_of(arguments: list[str], run: Callable[[], Any]) -> str:
     """What a command prints for ``--help``.
 
     Args:
-        arguments: Its name, then what stands before ``--help``.
-        run: Its entry point.
+        arguments: Name of the command, then what stands before ``--help``.
+        run: Entry point of the command.
     """
     text = io.StringIO()
     with _as_command([*arguments, "--help"]), redirect_stdout(text), suppress(SystemExit):

@@ -22,10 +22,10 @@ def check_name(name: str) -> None:
     """Refuse names that folders cannot have, or by which nnU-Net would part a model folder's name wrongly.
 
     Args:
-        name: Of a configuration, or what it begins with.
+        name: Name of a configuration, or the beginning of such names.
 
     Raises:
-        UserError: It is such a name.
+        UserError: The name is one of these.
     """
     if not re.fullmatch(r"[A-Za-z0-9_-][A-Za-z0-9_.-]*", name) or "__" in name:
         raise UserError(f"--name '{name}': use letters, digits, '-', '.' and single '_'")
@@ -36,7 +36,7 @@ def only_writer(file: Path) -> Iterator[None]:
     """Let no other command of this package read a plans file in order to change it.
 
     Args:
-        file: In a folder that exists. The lock is a hidden file beside it, which stays.
+        file: Plans file in a folder that exists. The lock is a hidden file beside it, which stays.
 
     Raises:
         UserError: Another command does not come to its end.

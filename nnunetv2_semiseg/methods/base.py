@@ -98,7 +98,7 @@ class ScheduledOptimizer:
     """An optimizer of a method's own networks.
 
     Attributes:
-        name: As the log shows its learning rate.
+        name: Name under which the log shows its learning rate.
         optimizer: What the trainer steps.
         learning_rate: The rate as a function of progress; None: always that of the deployed network.
     """
@@ -206,7 +206,7 @@ class Method(nn.Module, ABC):
         """Optimizers of `trained_networks`; the trainer asks once and steps them.
 
         Args:
-            like_deployed: For networks that are to be trained as the deployed one is.
+            like_deployed: Makes optimizers for networks that are to be trained as the deployed one is.
         """
         return []
 
@@ -215,11 +215,11 @@ class Method(nn.Module, ABC):
 
         Args:
             network: The deployed network.
-            progress: As it was in the step, so that the first step is step 0.
+            progress: Where the training stood in the step that was taken; the first step is step 0.
         """
 
     def train(self, mode: bool = True) -> Method:
-        """As in `nn.Module`, but teachers and frozen modules always evaluate."""
+        """Set the mode as `nn.Module` does, but leave teachers and frozen modules in evaluation mode."""
         super().train(mode)
         for module in (*self.teachers().values(), *self.frozen_modules()):
             module.eval()

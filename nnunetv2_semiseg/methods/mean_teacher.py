@@ -35,7 +35,7 @@ class MeanTeacher(EMATeacherMethod):
     key: ClassVar[str] = "mean_teacher"
     config_class: ClassVar[type[Any]] = MeanTeacherConfig
     trust_title: ClassVar[str] = "teacher's confidence"
-    """Of the column that shows `_mask` or, where there is none, the probability of the teacher's class."""
+    """Title of the column that shows `_mask` or, without one, the probability of the teacher's class."""
 
     def losses(self, batch: SemiSegBatch, context: StepContext) -> StepLosses:
         """One step of Mean Teacher.
@@ -77,9 +77,9 @@ class MeanTeacher(EMATeacherMethod):
         """Where the student follows the teacher; here everywhere.
 
         Args:
-            batch: Of the step.
+            batch: Batch of the step.
             target: What the teacher sees in the weak view, probabilities ``B x K x S``.
-            context: Of the step.
+            context: Context of the step.
 
         Returns:
             ``B x 1 x S``, bool, or None for everywhere; and what there is to watch: the mean

@@ -126,8 +126,8 @@ class Key:
     """One hyper-parameter.
 
     Attributes:
-        name: As in the plans below ``semiseg``, parts joined by dots.
-        default: As JSON would have it.
+        name: Name in the plans below ``semiseg``, parts joined by dots.
+        default: Default in the form that JSON has.
         description: One line, may be empty.
     """
 

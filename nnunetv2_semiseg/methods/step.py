@@ -67,11 +67,11 @@ class Panel:
 
 
 Panels = Mapping[str, Panel]
-"""By the column's title, in the order in which they stand."""
+"""Panels by the title of their column, in the order in which the columns stand."""
 
 
 LazyPanels = Callable[[], Panels]
-"""Makes them when somebody wants to look; must draw no random numbers and change nothing."""
+"""Makes panels when somebody wants to look; must draw no random numbers and change nothing."""
 
 
 @dataclass(frozen=True)

@@ -50,7 +50,7 @@ class UAMT(MeanTeacher):
         return certain, {"certain_share": certain.float().mean()}
 
     def _bound(self, progress: Progress) -> float:
-        """From 3/4 of the entropy of a pixel without any preference up to all of it."""
+        """Bound that rises from 3/4 of the entropy of a pixel without any preference to all of it."""
         highest = math.log(self.setting.num_classes)
         return (FIRST_BOUND + (1 - FIRST_BOUND) * sigmoid_ramp(progress)) * highest
 

@@ -151,7 +151,7 @@ class VerSemi(Method):
 
     @classmethod
     def decays(cls, config: VerSemiConfig) -> bool:
-        """As `network_optimizer` says."""
+        """Whether `network_optimizer` asks for it."""
         return config.network_optimizer == "decaying"
 
     def teachers(self) -> dict[str, nn.Module]:

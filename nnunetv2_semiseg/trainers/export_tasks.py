@@ -38,7 +38,7 @@ class LimitedModel:
     """What the new model folder says of itself.
 
     Attributes:
-        tasks: Its tasks.
+        tasks: Tasks that the model answers.
         plans: Content of its plans.json.
         dataset_json: Content of its dataset.json.
         labels: New labels by those of the original model.
@@ -58,7 +58,7 @@ def export_tasks(
     Args:
         model: ``TRAINER__PLANS__CONFIGURATION`` of a trainer of many tasks.
         folds: Names of its folds, ``0`` or ``all``.
-        names: Of the tasks; the new labels are 1, 2, ... in this order.
+        names: Names of the tasks; the new labels are 1, 2, ... in this order.
         output: Folder to be written, complete or not at all.
         overwrite: Whether an existing folder is replaced.
 

@@ -128,7 +128,7 @@ def write_exports(
 
 
 def _write_model_files(trainer: nnUNetTrainer, model: Path) -> None:
-    """As nnU-Net's; not copied of them, which another fold may be writing at this moment."""
+    """Write what nnU-Net writes; a copy could be of a file that another fold is writing at this moment."""
     contents = {PLANS: trainer.plans_manager.plans, DATASET: trainer.dataset_json}
     for name, content in contents.items():
         with replacing(model / name, _own_suffix()) as temporary:
@@ -158,7 +158,7 @@ def _copy_atomically(source: Path, target: Path) -> None:
 
 
 def _own_suffix() -> str:
-    """Of this process: folds that train side by side write the same files of a model folder."""
+    """Suffix of this process alone: folds that train side by side write the same files of a model folder."""
     return f".{os.getpid()}.tmp"
 
 
@@ -201,7 +201,7 @@ def _validation_trainer(
     Args:
         trainer: The trainer that trains it.
         exported: The network's own trainer class.
-        weights: Its weights, or None to take them from the checkpoint in its model folder.
+        weights: Weights of the network, or None to take them from the checkpoint in its model folder.
         checkpoint_name: File name of that checkpoint.
 
     Returns:

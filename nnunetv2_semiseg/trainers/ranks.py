@@ -113,7 +113,7 @@ class nnUNetTrainerOnRanks(nnUNetTrainer):
         return own
 
     def set_deep_supervision_enabled(self, enabled: bool) -> None:
-        """As nnU-Net's, for every part of the network, which may have no such outputs at all."""
+        """Switch the lower outputs of every part of the network, which may have none at all."""
         set_deep_supervision(unwrapped(self.network), enabled)
 
     def networks_of_training(self) -> list[nn.Module]:

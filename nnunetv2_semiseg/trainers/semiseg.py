@@ -234,7 +234,7 @@ class nnUNetTrainerSemiSeg(nnUNetTrainerOnRanks):
         """One optimizer step of every optimizer.
 
         Args:
-            batch: From the paired loader.
+            batch: Batch of the paired loader.
 
         Returns:
             Total, terms and measures as detached scalars on the device; they are fetched once an epoch.

@@ -92,13 +92,13 @@ class nnUNetTrainerTasks(OwnTaskValidation, nnUNetTrainerSemiSeg):
         return paired, validation
 
     def train_step(self, batch: SemiSegBatch) -> dict[str, torch.Tensor]:
-        """As the base class's, after a task is drawn for each labeled sample."""
+        """Draw a task for each labeled sample, and take the base class's step."""
         drawn = self._sampling.draw_tasks(batch.labeled_cases)
         annotated = self._sampling.tasks_of(batch.labeled_cases)
         return super().train_step(dataclasses.replace(batch, task_ids=drawn, annotated_tasks=annotated))
 
     def validation_step(self, batch: dict[str, Any]) -> dict[str, Any]:
-        """As nnU-Net's, but a case counts on its own tasks only: for all others it is not annotated.
+        """Validate as nnU-Net does, but count a case on its own tasks only: for others it is not annotated.
 
         Args:
             batch: nnU-Net's, with ``data`` ``B x C x S``, ``target`` ``B x 1 x S`` and ``keys``.
@@ -179,8 +179,8 @@ class TaskCounts(NamedTuple):
 
     Attributes:
         true_positive: ``T``, float64.
-        false_positive: The same.
-        false_negative: The same.
+        false_positive: ``T``, float64.
+        false_negative: ``T``, float64.
     """
 
     true_positive: torch.Tensor
@@ -196,7 +196,7 @@ def own_task_counts(logits: torch.Tensor, target: torch.Tensor, annotated: torch
     structure, that one is missed.
 
     Args:
-        logits: Of background and tasks, ``B x 1 + T x S``.
+        logits: Logits of background and tasks, ``B x 1 + T x S``.
         target: Label maps, ``B x 1 x S``: 0 or the label of a task, its index plus 1.
         annotated: ``B x T``, bool: the tasks that each sample is annotated for.
     """

@@ -14,8 +14,8 @@ def class_map_agreement(first: torch.Tensor, second: torch.Tensor, num_classes: 
 
     Args:
         first: ``B x S``, int64, 0 to num_classes - 1.
-        second: The same.
-        num_classes: With background.
+        second: Class map of the same shape.
+        num_classes: Number of classes, background included.
 
     Returns:
         ``B`` values, float32, about 0 to 1.

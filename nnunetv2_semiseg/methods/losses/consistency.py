@@ -14,7 +14,7 @@ def consistency_loss(
 
     Args:
         student: Probabilities ``B x C x S``.
-        teacher: The same.
+        teacher: Probabilities of the same shape.
         mask: ``B x 1 x S``, bool; only pixels where it is True count (Yu et al. 2019, equation 2).
 
     Returns:

@@ -13,8 +13,8 @@ def mutual_loss(
     """``mean over pixels of -Σ_c q_c log p_c``, q from the other network (KnowSAM's mutual term), in float32.
 
     Args:
-        logits: Of the network that learns, ``B x C x S``.
-        other_logits: Of the one that it learns from, the same shape; takes no gradient.
+        logits: Logits of the network that learns, ``B x C x S``.
+        other_logits: Logits of the network that it learns from, of the same shape; they take no gradient.
         inside: ``B x 1 x S``, bool: only these pixels count. None: all.
 
     Returns:

@@ -1,4 +1,4 @@
-"""From one value a pixel to a loss."""
+"""Means over the pixels that count, which make a loss of one value a pixel."""
 
 from __future__ import annotations
 

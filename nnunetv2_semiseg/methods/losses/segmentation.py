@@ -74,7 +74,7 @@ def soft_dice_loss(
         probabilities: ``B x C x S``, 0 to 1.
         target_one_hot: ``B x C x S``, 0 to 1.
         mask: ``B x 1 x S``, 1 where a pixel counts, 0 elsewhere.
-        mask_background: With False channel 0 ignores the mask, which is what SynFoC's released code does.
+        mask_background: False: channel 0 ignores the mask, which is what SynFoC's released code does.
         epsilon: Keeps an empty class finite.
 
     Returns:

@@ -47,7 +47,7 @@ def foreground_dice_loss(
     """``1 - (2 Σ p y + ε) / (Σ p² + Σ y² + ε)``, sums over the batch and all pixels, ε = 1e-5.
 
     Args:
-        probability: Of the foreground, ``B x S``.
+        probability: Probability of the foreground, ``B x S``.
         target: ``B x S``: labels of any type, 0 or 1, or probabilities, which get a gradient too.
         inside: ``B x 1 x S``, bool: only these pixels count. None: all.
 
@@ -65,7 +65,7 @@ def task_seg_loss(
     """Cross entropy, the mean over the pixels that count, plus the Dice loss of the foreground.
 
     Args:
-        logits: Of background and foreground, ``B x 2 x S``.
+        logits: Logits of background and foreground, ``B x 2 x S``.
         labels: ``B x S``, 0 or 1, of any type.
         inside: ``B x 1 x S``, bool: only these pixels count. None: all.
 

@@ -71,7 +71,7 @@ class EMATeacherMethod(SkdMethod):
         Args:
             images: What the student saw, labeled images first, ``B x C x S``.
             output: What it said.
-            batch: Of the step.
+            batch: Batch of the step.
         """
         logits = full_resolution(output)
         return self.skd_losses(images, logits, {DEPLOYED: logits}, batch)

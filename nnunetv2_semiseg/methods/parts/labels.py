@@ -68,8 +68,8 @@ def paste_labels(labeled: TrustedLabels, unlabeled: TrustedLabels, region: torch
     """Labels of the unlabeled images into whose ``region`` the labeled ones are pasted.
 
     Args:
-        labeled: Of L samples, repeated or chosen as `partners` does.
-        unlabeled: Of U samples.
+        labeled: Labels of L samples, repeated or chosen as `partners` does.
+        unlabeled: Labels of U samples.
         region: ``U x 1 x S``, bool.
     """
     count = len(region)

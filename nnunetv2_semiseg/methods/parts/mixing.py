@@ -64,12 +64,15 @@ def draw_cubes(count: int, shape: tuple[int, ...], side: float | tuple[float, fl
 def check_cubes(
     shape: tuple[int, ...], side: float | tuple[float, float], called: str = "the smallest side"
 ) -> tuple[float, float]:
-    """Smallest and largest side of the cubes of `draw_cubes`, whose arguments and errors these are.
+    """Smallest and largest side of the cubes of `draw_cubes`, in parts of the patch's sides.
 
     Args:
-        shape: See there.
-        side: See there.
+        shape: Spatial shape of a patch.
+        side: Side of the cubes, or its smallest and largest value, above 0 and at most 1.
         called: What the user sets the smallest side by, for the message.
+
+    Raises:
+        UserError: The sides are no such parts, or the patch is too small for the smallest cube.
     """
     low, high = side if isinstance(side, tuple) else (side, side)
     if not 0 < low <= high <= 1:

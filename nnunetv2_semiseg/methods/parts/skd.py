@@ -90,7 +90,7 @@ class SkdMethod(Method):
 
     @classmethod
     def name_with(cls, config: Any) -> str:
-        """Its key, and the setting that takes 3D patches away from it."""
+        """The method's key, and the setting that takes 3D patches away from it."""
         limited = cls.supported_dimensions(config) != cls.dimensions
         return f"{cls.key} with {cls.key}.skd.enabled=true" if limited else cls.key
 
@@ -146,7 +146,7 @@ class SkdMethod(Method):
             images: Labeled and unlabeled patches, labeled ones first, ``B x C x H x W``.
             own_logits: The method's own prediction of them, ``B x K x H x W``: SAM's mask prompts.
             students: Logits ``B x K x H x W`` of each network that is to learn from SAM, by its name.
-            batch: Of the step; its labels train SAM.
+            batch: Batch of the step, whose labels train SAM.
             share: Factor on the configured weight of each student's distillation.
 
         Returns:

@@ -111,7 +111,7 @@ def keep_best_before(trainer: nnUNetTrainer, filename: str) -> None:
     epoch was the best.
 
     Args:
-        trainer: At the end of an epoch.
+        trainer: Trainer at the end of an epoch.
         filename: The checkpoint that it is about to store; only the latest one asks for anything.
     """
     if Path(filename).name != LATEST:

@@ -37,8 +37,8 @@ def unsupervised_gradient_norm(method: Method, batch: SemiSegBatch, context: Ste
 
     Args:
         method: The method.
-        batch: On the training's device.
-        context: Of the current step.
+        batch: Batch on the training's device.
+        context: Context of the current step.
 
     Returns:
         A scalar, 0 where unlabeled images have no influence.

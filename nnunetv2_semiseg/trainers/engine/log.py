@@ -51,8 +51,8 @@ def log_epoch(trainer: nnUNetTrainer, means: Mapping[str, float]) -> None:
     """Give an epoch's values and the memory's peak to nnU-Net's logger and to the text log.
 
     Args:
-        trainer: At the end of an epoch's training.
-        means: By key, with one of this module's prefixes.
+        trainer: Trainer at the end of an epoch's steps.
+        means: Means by key, which begins with one of the prefixes in `LINES`.
     """
     memory = {MEMORY + name: peak for name, peak in peak_memory(trainer.device).items()}
     values = {**means, **memory}
@@ -66,7 +66,7 @@ def log_values(logger: Any, values: Mapping[str, float], epoch: int) -> None:
 
     Args:
         logger: nnU-Net's `MetaLogger`.
-        values: By key, with one of this module's prefixes.
+        values: Values by key, which begins with `PREFIX`.
         epoch: The current epoch.
     """
     known = logger.local_logger.my_fantastic_logging

@@ -15,7 +15,7 @@ GRADIENT_CLIP_NORM = 12
 """nnU-Net's bound on the norm of the gradient, here of each optimizer's parameters."""
 
 SMALLEST_SCALE = 2.0**-14
-"""Of nnU-Net's gradient scaler, which begins with 2**16 and halves at each overflow."""
+"""Smallest useful scale of nnU-Net's gradient scaler, which begins at 2**16 and halves at each overflow."""
 
 
 def optimizer_like(
@@ -64,7 +64,7 @@ def refuse_endless_overflow(scaler: torch.GradScaler | None) -> None:
         scaler: nnU-Net's gradient scaler, if there is one.
 
     Raises:
-        DivergedError: Its scale has become so small that gradients of any use would not overflow.
+        DivergedError: The scale has become so small that gradients of any use would not overflow.
     """
     if scaler is not None and scaler.is_enabled() and scaler.get_scale() < SMALLEST_SCALE:
         raise DivergedError(

@@ -17,7 +17,7 @@ from nnunetv2_semiseg.networks.sam.model.encoder import SamEncoder
 
 
 def autocast_dtype(device: torch.device, precision: Precision) -> torch.dtype | None:
-    """In what a mixed-precision step computes its large products; None where all is float32."""
+    """Type in which a mixed-precision step computes its large products; None where all is float32."""
     if precision == "bfloat16":
         return torch.bfloat16
     return torch.float16 if precision == "nnunet" and device.type == "cuda" else None
@@ -39,8 +39,8 @@ def check_precision(
     """Refuse what computes wrongly.
 
     Args:
-        device: Of the training.
-        precision: As configured.
+        device: Device of the training.
+        precision: Precision of the training.
         plans: Content of the plans file.
         configuration: Name of a configuration in it.
 
@@ -98,8 +98,8 @@ def hold_frozen(modules: Iterable[nn.Module], device: torch.device, precision: P
 
     Args:
         modules: What a method does not train; others than image encoders are left as they are.
-        device: Of the training.
-        precision: As configured.
+        device: Device of the training.
+        precision: Precision of the training.
     """
     dtype = autocast_dtype(device, precision)
     for module in modules:

@@ -21,7 +21,7 @@ def part_streams(rank: int) -> None:
     """Let a process draw other numbers than the others, with which it has been seeded alike.
 
     Args:
-        rank: Of the process; 0 goes on as it would alone.
+        rank: Number of the process; 0 goes on as it would alone.
     """
     if rank > 0:
         seed_everything((int(torch.randint(2**31, ())) + rank) % 2**31)
@@ -44,7 +44,7 @@ def restore_random_state(state: dict[str, Any]) -> None:
     The last thing to do before a training goes on: nnU-Net's start of training draws from them.
 
     Args:
-        state: Of the process that this one takes the place of.
+        state: State of the process that this one takes the place of.
     """
     random.setstate(state["python"])
     np.random.set_state(state["numpy"])
@@ -57,8 +57,8 @@ def restore_random_states(states: Sequence[dict[str, Any]], rank: int) -> None:
     """Put one of several processes back to where it was; a process that was not there gets its own streams.
 
     Args:
-        states: Of all processes that wrote the checkpoint, by rank.
-        rank: Of this process.
+        states: States of all processes that wrote the checkpoint, by rank.
+        rank: Number of this process.
     """
     restore_random_state(states[min(rank, len(states) - 1)])
     if rank >= len(states):

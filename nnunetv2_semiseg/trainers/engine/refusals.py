@@ -24,7 +24,7 @@ def refuse_unsupported(
 
     Args:
         method_class: The method.
-        method_config: Its hyper-parameters.
+        method_config: Hyper-parameters of the method.
         plans: Content of the plans file.
         configuration: Name of a configuration in it.
         dataset_json: Content of dataset.json.

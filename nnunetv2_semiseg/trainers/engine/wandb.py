@@ -37,7 +37,7 @@ class SummaryLogger:
 
         Args:
             loggers: The training's, without nnU-Net's local one.
-            name: In front of the keys.
+            name: Name that is put in front of the keys.
         """
         self._loggers, self._name = loggers, name
 

@@ -21,7 +21,7 @@ PLAIN_SECONDS = 600.0
 
 NARROW = "{desc}: {n_fmt}/{total_fmt}, {rate_fmt}, {remaining} left{postfix}"
 WIDE = "{desc}: {n_fmt}/{total_fmt} |{bar:10}| {rate_fmt}, {remaining} left{postfix}"
-"""With a bar, from `WIDE_FROM` columns on."""
+"""Layout with a bar, from `WIDE_FROM` columns on."""
 
 WIDE_FROM = 100
 
@@ -106,7 +106,7 @@ class LiveProgress:
 
 
 def speed_line(pace: Pace) -> str:
-    """For the log at the end of an epoch's steps."""
+    """Line of the log at the end of an epoch's steps."""
     left = tqdm.format_interval(pace.training_left)
     return f"Speed: {pace.rate:.3g} iterations/s, about {left} to the end of the training"
 
@@ -116,7 +116,7 @@ def _columns() -> int:
 
 
 def _values(means: Mapping[str, float], space: int) -> str:
-    """As many values as there is space for: the total, terms, measures."""
+    """Total, terms and measures, as many of them as there is space for."""
     text = ""
     for key, value in means.items():
         item = f", {key.rsplit('/', 1)[-1]} {value:.3g}"
@@ -137,8 +137,8 @@ class Pace:
         """Nothing has been trained yet.
 
         Args:
-            epochs: Of the whole training, those before a resumption included.
-            iterations: Of an epoch.
+            epochs: Number of epochs of the whole training, those before a resumption included.
+            iterations: Steps of an epoch.
             clock: Seconds since some moment.
         """
         self.epochs, self.iterations = epochs, iterations
@@ -162,12 +162,12 @@ class Pace:
 
     @property
     def epoch_left(self) -> float:
-        """To the epoch's last step; at least one step must have been counted."""
+        """Seconds to the epoch's last step; at least one step must have been counted."""
         return (self.iterations - self.step) / self.rate
 
     @property
     def training_left(self) -> float:
-        """To the last epoch's end; at least one step must have been counted.
+        """Seconds to the last epoch's end; at least one step must have been counted.
 
         By the duration of whole epochs, with validation and checkpoints; by the steps alone in the first.
         """

@@ -23,10 +23,10 @@ PANEL = 1.75
 """Inches of the longer side of a panel."""
 
 PIXELS = 110
-"""Of an inch."""
+"""Pixels of an inch."""
 
 OPACITY = 0.5
-"""Of a class's color on the image."""
+"""Opacity of a class's color on the image."""
 
 DARKENED = 0.45
 """What is left of the brightness where nothing is trusted."""
@@ -115,18 +115,18 @@ def _add_legend(figure: Figure, rows: Sequence[Row], classes: Sequence[LabelClas
 
 
 FIRST_COLORS = ("#56b4e9", "#f0e442", "#d55e00", "#009e73", "#cc79a7", "#0072b2", "#e69f00")
-"""Of Okabe and Ito, for colour-blind people too; those first that are seen on gray and on red images."""
+"""Colors of Okabe and Ito, for colour-blind people too; first those seen on gray and on red images."""
 
 GOLDEN_RATIO = 0.61803398875
 
 MOST_ENTRIES = 16
-"""Of a legend; where there are more classes, it has those alone that the picture shows."""
+"""Entries of a legend; of more classes it has those alone that the picture shows."""
 
 Color = tuple[float, float, float]
 
 
 def class_color(label: int) -> Color:
-    """Of a foreground class, red, green and blue from 0 to 1; different for any number of classes."""
+    """Red, green and blue, from 0 to 1, of a foreground class; different for any number of classes."""
     if label <= len(FIRST_COLORS):
         code = FIRST_COLORS[label - 1]
         red, green, blue = (int(code[start : start + 2], 16) / 255 for start in (1, 3, 5))

@@ -52,8 +52,8 @@ def make_rows(batch: SemiSegBatch, panels: Panels, in_color: bool) -> list[Row]:
     """Rows of some samples of a step, with both views and the method's panels for columns.
 
     Args:
-        batch: Of the step, on any device.
-        panels: Of its unlabeled samples.
+        batch: Batch of the step, on any device.
+        panels: Panels of its unlabeled samples.
         in_color: Whether the images' three channels are red, green and blue; otherwise the first is shown.
 
     Returns:

@@ -15,7 +15,7 @@ from nnunetv2_semiseg.trainers.watching.picture import draw_rows, save_figure
 from nnunetv2_semiseg.trainers.watching.rows import make_rows
 
 PICTURE_FILE = "unlabeled_views.png"
-"""In the fold's folder, beside nnU-Net's progress.png."""
+"""Picture in the fold's folder, beside nnU-Net's progress.png."""
 
 
 class TrainingWatch:
@@ -38,7 +38,7 @@ class TrainingWatch:
         self._live = LiveProgress(self._pace, trainer.print_to_log_file)
 
     def start_epoch(self) -> None:
-        """Its first step comes next."""
+        """Called before the first step of an epoch."""
         self._pace.start_epoch(self._trainer.current_epoch)
         if not self._silent:
             self._live.start()
@@ -47,7 +47,7 @@ class TrainingWatch:
         """The losses of a step are there.
 
         Args:
-            batch: Of the step.
+            batch: Batch of the step.
             values: Losses and measures, detached scalars on the device.
             panels: The method's; called in few steps.
         """
@@ -59,7 +59,7 @@ class TrainingWatch:
             self._draw(batch, panels)
 
     def end_epoch(self) -> None:
-        """Its last step is done."""
+        """Called after the last step of an epoch."""
         if not self._silent:
             self._live.end()
             self._trainer.print_to_log_file(speed_line(self._pace))
