@@ -21,6 +21,10 @@ class Progress:
     Attributes:
         step: Optimizer steps done so far, from 0.
         total_steps: Optimizer steps of the whole training, at least 1.
+
+    Example:
+        >>> Progress(step=250, total_steps=1000).fraction
+        0.25
     """
 
     step: int
@@ -101,6 +105,15 @@ class StepLosses:
         measures: Scalars worth watching that train nothing, by name.
         panels: Makes what the step shows of its unlabeled samples beside both views; called in few steps,
             and on the first GPU alone.
+
+    Example:
+        >>> trains = frozenset({DEPLOYED})
+        >>> losses = StepLosses({
+        ...     "supervised": LossTerm(torch.tensor(1.0), trains, supervised=True),
+        ...     "unsupervised": LossTerm(torch.tensor(2.0), trains, weight=0.25),
+        ... })
+        >>> float(losses.total), float(losses.unsupervised)
+        (1.5, 0.5)
     """
 
     terms: Mapping[str, LossTerm]

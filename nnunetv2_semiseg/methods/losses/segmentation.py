@@ -52,6 +52,13 @@ def masked_seg_loss(
 
     Returns:
         A scalar.
+
+    Example:
+        Where nothing is trusted there is nothing to learn:
+
+        >>> logits, labels = torch.zeros(1, 2, 4, 4), torch.ones(1, 4, 4, dtype=torch.int64)
+        >>> float(masked_seg_loss(logits, labels, torch.zeros(1, 4, 4, dtype=torch.bool)))
+        0.0
     """
     logits, mask = logits.float(), trusted.float()
     cross_entropy = (F.cross_entropy(logits, labels, reduction="none") * mask).mean()

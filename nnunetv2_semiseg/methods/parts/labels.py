@@ -41,6 +41,13 @@ def pseudo_labels(probabilities: torch.Tensor, threshold: float) -> TrustedLabel
     Args:
         probabilities: ``B x C x S``, 0 to 1.
         threshold: 0 to 1.
+
+    Example:
+        One image of two pixels, of which the second is doubtful:
+
+        >>> pseudo = pseudo_labels(torch.tensor([[[0.02, 0.6], [0.98, 0.4]]]), threshold=0.95)
+        >>> pseudo.classes.tolist(), pseudo.trusted.tolist()
+        ([[1, 0]], [[True, False]])
     """
     confidence, classes = probabilities.max(1)
     return TrustedLabels(classes, confidence > threshold)

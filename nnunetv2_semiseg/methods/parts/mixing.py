@@ -31,6 +31,11 @@ def draw_cutmix_boxes(
 
     Returns:
         ``B x 1 x S``, bool, True inside the box.
+
+    Example:
+        >>> boxes = draw_cutmix_boxes(2, (64, 64))
+        >>> boxes.shape, bool(boxes.any()), bool(boxes.all())
+        (torch.Size([2, 1, 64, 64]), True, False)
     """
     masks = torch.zeros((count, 1, *shape), dtype=torch.bool)
     for mask in masks:
