@@ -264,14 +264,14 @@ def _samples(kind: type[Method]) -> str:
     """Samples of a step, and with how few labeled cases there are others."""
     config = parse_config(kind.config_class, {}, kind.key)
 
-    def spoken(cases: int) -> str:
+    def described(cases: int) -> str:
         first, second = (kind.batch_sizes(config, plans, cases) for plans in (1, 2))
         return f"{first.labeled} + {first.unlabeled}" if first == second else "the plans' + as many"
 
-    usual, few = spoken(MANY_CASES), spoken(1)
+    usual, few = described(MANY_CASES), described(1)
     if usual == few:
         return usual
-    bound = next(cases for cases in range(1, MANY_CASES) if spoken(cases) == usual)
+    bound = next(cases for cases in range(1, MANY_CASES) if described(cases) == usual)
     return f"{usual}; {few} under {bound} labeled cases"
 
 

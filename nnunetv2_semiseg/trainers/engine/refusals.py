@@ -57,7 +57,7 @@ def _check_dimension(
     supported = method_class.supported_dimensions(method_config)
     if dimension not in supported:
         raise UnsupportedError(
-            f"{method_class.name_with(method_config)} works on {_spoken(supported)} patches and "
+            f"{method_class.name_with(method_config)} works on {_listed(supported)} patches and "
             f"configuration '{configuration}' has {dimension}D ones: train in the 2d configuration, which "
             "takes volumes slice by slice"
         )
@@ -72,5 +72,5 @@ def _check_tasks(method: str, dataset: str, dataset_json: Mapping[str, Any]) -> 
     read_tasks(dataset_json, Path(dataset, "dataset.json"))
 
 
-def _spoken(dimensions: frozenset[int]) -> str:
+def _listed(dimensions: frozenset[int]) -> str:
     return " and ".join(f"{dimension}D" for dimension in sorted(dimensions))
