@@ -17,7 +17,7 @@ import pytest
 from markdown_code import code_blocks, without_code
 
 ROOT = Path(__file__).parents[2]
-PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+PAGES = sorted([*ROOT.glob("*.md"), ROOT / "benchmarks" / "README.md", *(ROOT / "docs").rglob("*.md")])
 LINK = re.compile(r"(?:\]\(|(?:src|srcset|href)=\")([^)\s\"]+)")
 SETTING = re.compile(r"[A-Za-z_]+=\S*")
 SUBSTITUTED = re.compile(r"^\w+=\$\((.*)\)$")
