@@ -16,7 +16,7 @@ from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
 DOCS = "docs/"
-ROOT_PAGES = ("CHANGELOG.md", "CONTRIBUTING.md")
+ROOT_PAGES = ("CHANGELOG.md", "CONTRIBUTING.md", "benchmarks/README.md")
 """Pages beside the folder of the documentation that belong to it."""
 
 LINK = re.compile(r"(?<=\]\()(?!\w+:|#)[^)\s#]+")

@@ -60,12 +60,14 @@ def test_nothing_is_fetched_from_outside(site: Path, pages: dict[Path, Html]) ->
 def test_pages_have_the_same_parts_as_in_the_repository(site: Path, pages: dict[Path, Html]) -> None:
     """MkDocs takes a list for text where it is indented or begun otherwise than it likes."""
     markdown = MarkdownIt("commonmark").enable("table")
-    for source in [*DOCS.rglob("*.md"), ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md"]:
+    beside = [ROOT / name for name in ("CONTRIBUTING.md", "CHANGELOG.md", "benchmarks/README.md")]
+    for source in [*DOCS.rglob("*.md"), *beside]:
         if source.is_relative_to(DOCS / "reference" / "python"):
             continue
         name = source.relative_to(DOCS if source.is_relative_to(DOCS) else ROOT)
         tokens = re.findall(r"<(\w+)", markdown.render(source.read_text(encoding="utf-8")))
-        built = Counter(pages[site / name.with_suffix(".html")].elements)
+        page = name.with_name("index.html") if name.stem == "README" else name.with_suffix(".html")
+        built = Counter(pages[site / page].elements)
         assert {tag: tokens.count(tag) for tag in COMPARED} == {tag: built[tag] for tag in COMPARED}, name
 
 
