@@ -15,10 +15,30 @@ from nnunetv2_semiseg.methods.registry import discovered_methods
 from nnunetv2_semiseg.methods.settings import all_keys, keys_of
 
 DOCS = Path(__file__).parents[2] / "docs"
+PACKAGE = DOCS.parent / "nnunetv2_semiseg"
 METHODS = discovered_methods()
+PATH_OF_CODE = re.compile(r"\b((?:\w+/)*\w+\.py)\b")
+NAMES_IN_FILE = re.compile(r"((?:`\w+`(?:,\s|\sand\s)?)+)\sin\s+`([\w/]+\.py)`")
+"""Names of code and the file that a page says they are in."""
 NUMBER = re.compile(r"\d[\d,]*(?:\.\d+)?(?:/\d+)?(?:e-\d+)?")
 SAM_PAGE = "skd"
 MANY_CASES = 1000
+
+
+def code_file(path: str) -> Path:
+    """The file that a page names, from the root of the package or of the repository."""
+    return next((folder / path for folder in (PACKAGE, PACKAGE.parent) if (folder / path).is_file()), Path())
+
+
+@pytest.mark.parametrize("page", sorted(file.stem for file in (DOCS / "methods").glob("*.md")))
+def test_code_that_the_page_names_exists(page: str) -> None:
+    text = (DOCS / "methods" / f"{page}.md").read_text(encoding="utf-8")
+    for path in PATH_OF_CODE.findall(text):
+        assert code_file(path).is_file(), path
+    for names, path in NAMES_IN_FILE.findall(text):
+        code = code_file(path).read_text(encoding="utf-8")
+        for name in quoted(names):
+            assert re.search(rf"\b(?:def|class) {name}\b", code), f"{name} is not in {path}"
 
 
 def rows(page: str, title: str) -> list[list[str]]:
