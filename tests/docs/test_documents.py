@@ -138,7 +138,8 @@ def test_commands_and_trainers_named_in_the_text_exist(page: Path) -> None:
     known = {script.name for script in importlib.metadata.entry_points(group="console_scripts")}
     trainers = {"nnUNetTrainer", "nnUNetTrainerSemiSeg", "nnUNetTrainerExported", *all_trainers()}
     text = page.read_text()
-    trainers |= set(re.findall(r"^class (nnUNetTrainer\w+)\(", text, re.MULTILINE))  # written there
+    made_there = re.findall(r'^    name: ClassVar\[str\] = "(\w+)"', text, re.MULTILINE)
+    trainers |= {f"nnUNetTrainer{name}" for name in made_there}
     assert set(re.findall(r"\bnnUNetv2_\w+", text)) <= known
     assert set(re.findall(r"\bnnUNetTrainer[A-Za-z0-9]*", text)) <= trainers
 
