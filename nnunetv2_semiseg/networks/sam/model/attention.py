@@ -15,7 +15,8 @@ of head_dim: 128 at an image size of 512.
 
 On a GPU that is one call of PyTorch's fused attention. On a CPU two plain matrix products and a softmax take
 about half of the fused kernel's time; they are done again in the backward pass, so that neither q' and k' nor
-an attention map is kept for it, and image by image where maps are large. benchmarks/README.md has the numbers.
+an attention map is kept for it, and image by image where maps are large. The numbers are in
+benchmarks/README.md.
 """
 
 from __future__ import annotations
