@@ -212,7 +212,7 @@ def parse_settings(settings: list[str]) -> dict[str, Any]:
     Raises:
         UserError: A setting is not of the form ``key=value``, or its value is infinite or not a number.
 
-    Example:
+    Examples:
         >>> parse_settings(["epochs=100", "synfoc.threshold=0.9"])
         {'epochs': 100, 'synfoc': {'threshold': 0.9}}
     """

@@ -22,7 +22,7 @@ class Progress:
         step: Optimizer steps done so far, from 0.
         total_steps: Optimizer steps of the whole training, at least 1.
 
-    Example:
+    Examples:
         >>> Progress(step=250, total_steps=1000).fraction
         0.25
     """
@@ -106,7 +106,7 @@ class StepLosses:
         panels: Makes what the step shows of its unlabeled samples beside both views; called in few steps,
             and on the first GPU alone.
 
-    Example:
+    Examples:
         >>> trains = frozenset({DEPLOYED})
         >>> losses = StepLosses({
         ...     "supervised": LossTerm(torch.tensor(1.0), trains, supervised=True),

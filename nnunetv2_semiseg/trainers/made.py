@@ -56,7 +56,7 @@ _TRAINERS = {method: _make_trainer(method) for method in discovered_methods().va
 def trainer_of(method: type[Method]) -> type[nnUNetTrainerSemiSeg]:
     """The trainer that trains a method.
 
-    Example:
+    Examples:
         >>> from nnunetv2_semiseg.methods.cps import CPS
         >>> trainer_of(CPS).__name__, [kind.__name__ for kind in trainer_of(CPS).exported]
         ('nnUNetTrainerCPS', ['nnUNetTrainerCPSSecond'])

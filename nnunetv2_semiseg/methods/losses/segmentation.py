@@ -53,7 +53,7 @@ def masked_seg_loss(
     Returns:
         A scalar.
 
-    Example:
+    Examples:
         Where nothing is trusted there is nothing to learn:
 
         >>> logits, labels = torch.zeros(1, 2, 4, 4), torch.ones(1, 4, 4, dtype=torch.int64)

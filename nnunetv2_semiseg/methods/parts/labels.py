@@ -42,7 +42,7 @@ def pseudo_labels(probabilities: torch.Tensor, threshold: float) -> TrustedLabel
         probabilities: ``B x C x S``, 0 to 1.
         threshold: 0 to 1.
 
-    Example:
+    Examples:
         One image of two pixels, of which the second is doubtful:
 
         >>> pseudo = pseudo_labels(torch.tensor([[[0.02, 0.6], [0.98, 0.4]]]), threshold=0.95)

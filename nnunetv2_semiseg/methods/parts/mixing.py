@@ -32,7 +32,7 @@ def draw_cutmix_boxes(
     Returns:
         ``B x 1 x S``, bool, True inside the box.
 
-    Example:
+    Examples:
         >>> boxes = draw_cutmix_boxes(2, (64, 64))
         >>> boxes.shape, bool(boxes.any()), bool(boxes.all())
         (torch.Size([2, 1, 64, 64]), True, False)

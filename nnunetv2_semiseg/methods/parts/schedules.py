@@ -14,7 +14,7 @@ from nnunetv2_semiseg.methods.step import Progress
 def sigmoid_ramp(progress: Progress) -> float:
     """Weight of the unsupervised terms, ``exp(-5 (1 - t/t_max)²)``: 0.0067 at the start, 1 at the end.
 
-    Example:
+    Examples:
         >>> [round(sigmoid_ramp(Progress(step, 1000)), 4) for step in (0, 500, 1000)]
         [0.0067, 0.2865, 1.0]
     """
