@@ -15,7 +15,7 @@ from nnunetv2_semiseg.core import memory as freed_memory
 from nnunetv2_semiseg.trainers import ranks as rank_trainer
 
 if TYPE_CHECKING:
-    from tests.phantom_workspace import Workspace
+    from phantom_workspace import Workspace
 
 MIB = 2**20
 
@@ -23,7 +23,7 @@ STEPS = """
 import resource, sys
 from pathlib import Path
 import numpy
-from nnunetv2_semiseg.freed_memory import give_freed_memory_back, keep_freed_memory
+from nnunetv2_semiseg.core.memory import give_freed_memory_back, keep_freed_memory
 
 def resident():
     status = Path("/proc/self/status").read_text().splitlines()

@@ -7,6 +7,7 @@ import pytest
 import torch
 from batchgenerators.dataloading.nondet_multi_threaded_augmenter import NonDetMultiThreadedAugmenter
 from batchgenerators.dataloading.single_threaded_augmenter import SingleThreadedAugmenter
+from batchgeneratorsv2.transforms.spatial.spatial import SpatialTransform
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 from threads import use_threads
 from unlabeled_fixtures import IGNORE, LABELED, RGB, UNLABELED, VOLUME, make_dataset
@@ -98,6 +99,20 @@ def test_only_the_named_cases_are_drawn(dataset):
     data = UnlabeledData(dataset.preprocess().folder, ("u2",))
     loader = unlabeled_loader(dataset, trainer, data=data)
     assert set(next(loader)["keys"]) == {"u2"}
+
+
+def test_padding_is_outside_of_the_image(dataset):
+    """A patch that is larger than the images, without rotation or scaling: what is not padding is inside."""
+    patch_size, image_size = (64, 64), (40, 44)
+    transform = build_two_view_transform(
+        SpatialTransform(patch_size, 0, False, p_rotation=0, p_scaling=0), views_with(0)
+    )
+    manager = nnunets_trainer(dataset).label_manager
+    data = dataset.preprocess()
+    batch = next(build_unlabeled_loader(data, 3, patch_size, patch_size, manager, transform, CPU))
+    shown = (batch["weak"] != 0).any(dim=1, keepdim=True)  # no pixel of these images is black
+    assert shown.sum(dim=(1, 2, 3)).tolist() == [np.prod(image_size)] * 3
+    assert torch.equal(batch["inside"], shown)
 
 
 def test_target_without_deep_supervision():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from batchgeneratorsv2.transforms.intensity.gamma import GammaTransform
 from batchgeneratorsv2.transforms.noise.gaussian_blur import GaussianBlurTransform
 from batchgeneratorsv2.transforms.spatial.low_resolution import SimulateLowResolutionTransform
 from batchgeneratorsv2.transforms.spatial.mirroring import MirrorTransform
@@ -170,6 +171,18 @@ def test_config_reaches_the_transforms():
     assert gamma.transform.gamma.contrast_range == (0.9, 1.1)
     assert gamma.apply_probability == 0.25
     assert noise.apply_probability == 0.125
+
+
+def test_images_are_inverted_for_gamma_as_often_as_in_nnunet():
+    """nnU-Net draws two gamma changes, of the inverted image and of the image; here one is either."""
+    drawn = {
+        random.transform.p_invert_image: random.apply_probability
+        for random in training_transforms(FLAT).transforms
+        if isinstance(getattr(random, "transform", None), GammaTransform)
+    }
+    *_, gamma = strong_intensity_transform(ViewsConfig()).transforms
+    assert drawn.keys() == {0, 1}
+    assert gamma.transform.p_invert_image == pytest.approx(drawn[1] / (drawn[0] + drawn[1]))
 
 
 def test_training_transforms_without_a_spatial_one():
