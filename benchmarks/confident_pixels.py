@@ -30,6 +30,7 @@ from tqdm import tqdm
 
 from nnunetv2_semiseg.commands.datasets import dataset_name, read_json
 from nnunetv2_semiseg.commands.errors import clean_exit
+from nnunetv2_semiseg.data.raw.folders import UNLABELED_IMAGES
 
 
 @dataclass
@@ -95,7 +96,7 @@ def true_labels(datasets: Sequence[str]) -> dict[str, Path]:
 
 def predict(dataset: str, trainer: str, arguments: argparse.Namespace) -> Path:
     """Predict the unlabeled images with probabilities, without mirroring, as a teacher sees them."""
-    images = Path(nnUNet_raw) / dataset / "imagesUn"
+    images = Path(nnUNet_raw) / dataset / UNLABELED_IMAGES
     output = Path(nnUNet_results) / dataset / f"predictions_{arguments.name}" / f"unlabeled_{trainer}"
     with tempfile.TemporaryDirectory() as chosen:
         for case in case_names(images)[:: arguments.every]:

@@ -24,6 +24,7 @@ from tqdm import tqdm
 
 from benchmarks.measuring import print_machine
 from nnunetv2_semiseg.commands.plugin import plugin_path
+from nnunetv2_semiseg.data.raw.folders import UNLABELED_IMAGES
 
 DATASET = "Dataset500_Phantom"
 FOLDERS = ("nnUNet_raw", "nnUNet_preprocessed", "nnUNet_results")
@@ -63,7 +64,7 @@ def write_dataset(output: Path, cases: int, size: int, variables: dict[str, str]
     program = str(Path(__file__).parents[1] / "dataset_conversion" / "Dataset500_Phantom.py")
     options = ["--num-train", "40", "--num-test", "1", "--num-labeled", "10", "--size", str(size)]
     run([sys.executable, program, *options, "--overwrite"], variables)
-    folder = output / "nnUNet_raw" / DATASET / "imagesUn"
+    folder = output / "nnUNet_raw" / DATASET / UNLABELED_IMAGES
     present = sorted(folder.iterdir())
     for number in tqdm(range(cases - len(present)), desc="Writing unlabeled images", unit="image"):
         os.link(present[number % len(present)], folder / f"more_{number:06d}_0000.png")

@@ -19,12 +19,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from nnunetv2_semiseg.commands.conversion import run_converter
-from nnunetv2_semiseg.data.conversion.png_releases import SliceLayout, grey
+from nnunetv2_semiseg.data.conversion.png_releases import PngLayout, grey
 from nnunetv2_semiseg.data.conversion.release import ConversionOptions, Release, convert_release
 
 RELEASE = Release(
     name="Fundus",
-    layouts=(SliceLayout(mode="RGB", inner="ROIs", codes={grey(255): 0, grey(0): 1, grey(128): 2}),),
+    layouts=(PngLayout(mode="RGB", inner="ROIs", codes={grey(255): 0, grey(0): 1, grey(128): 2}),),
     channel_names=("R", "G", "B"),
     labels=("background", "cup", "disc rim"),
     reference="Wang et al., IEEE TMI 2020 (DoFE); Drishti-GS, RIM-ONE-r3, REFUGE",

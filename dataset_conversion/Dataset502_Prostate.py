@@ -25,14 +25,14 @@ from __future__ import annotations
 from pathlib import Path
 
 from nnunetv2_semiseg.commands.conversion import run_converter
-from nnunetv2_semiseg.data.conversion.png_releases import SliceLayout, grey
+from nnunetv2_semiseg.data.conversion.png_releases import PngLayout, grey
 from nnunetv2_semiseg.data.conversion.release import ConversionOptions, Release, convert_release
-from nnunetv2_semiseg.data.conversion.volumes import VolumeLayout
+from nnunetv2_semiseg.data.conversion.volume_releases import VolumeLayout
 
 RELEASE = Release(
     name="Prostate",
     layouts=(
-        SliceLayout(mode="L", codes={grey(255): 0, grey(0): 1}),
+        PngLayout(mode="L", codes={grey(255): 0, grey(0): 1}),
         VolumeLayout(label_suffix="_segmentation", codes={0: 0, 1: 1, 2: 1}),
     ),
     channel_names=("MRI",),

@@ -28,14 +28,14 @@ from __future__ import annotations
 from pathlib import Path
 
 from nnunetv2_semiseg.commands.conversion import run_converter
-from nnunetv2_semiseg.data.conversion.png_releases import SliceLayout, grey
+from nnunetv2_semiseg.data.conversion.png_releases import PngLayout, grey
 from nnunetv2_semiseg.data.conversion.release import ConversionOptions, Release, convert_release
-from nnunetv2_semiseg.data.conversion.volumes import VolumeLayout
+from nnunetv2_semiseg.data.conversion.volume_releases import VolumeLayout
 
 RELEASE = Release(
     name="MNMs",
     layouts=(
-        SliceLayout(mode="L", codes={grey(0): 0, (255, 0, 0): 1, (0, 255, 0): 2, (0, 0, 255): 3}),
+        PngLayout(mode="L", codes={grey(0): 0, (255, 0, 0): 1, (0, 255, 0): 2, (0, 0, 255): 3}),
         VolumeLayout(label_suffix="_gt", codes={0: 0, 1: 1, 2: 2, 3: 3}),
     ),
     channel_names=("MRI",),

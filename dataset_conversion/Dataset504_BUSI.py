@@ -22,19 +22,14 @@ import re
 from pathlib import Path
 
 from nnunetv2_semiseg.commands.conversion import run_converter
-from nnunetv2_semiseg.data.conversion.png_releases import SliceLayout, grey
-from nnunetv2_semiseg.data.conversion.release import (
-    ConversionOptions,
-    Release,
-    SourceCase,
-    convert_release,
-    last_fifth,
-)
+from nnunetv2_semiseg.data.conversion.png_releases import PngLayout, grey
+from nnunetv2_semiseg.data.conversion.release import ConversionOptions, Release, SourceCase, convert_release
+from nnunetv2_semiseg.data.conversion.splits import last_fifth
 
 DOMAINS = ("benign", "malignant")
 
 
-class BusiLayout(SliceLayout):
+class BusiLayout(PngLayout):
     """``DOMAIN/DOMAIN (N).png`` with ``DOMAIN (N)_mask.png``, ``DOMAIN (N)_mask_1.png``, ..."""
 
     @property

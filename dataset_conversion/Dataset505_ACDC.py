@@ -44,7 +44,6 @@ from nnunetv2_semiseg.commands.conversion import (
     run_with_parser,
 )
 from nnunetv2_semiseg.core.errors import UserError, UserFileError
-from nnunetv2_semiseg.data.conversion.h5_images import h5_shape, read_h5_image, read_h5_label
 from nnunetv2_semiseg.data.conversion.release import (
     ConversionOptions,
     Release,
@@ -52,24 +51,29 @@ from nnunetv2_semiseg.data.conversion.release import (
     Split,
     convert_release,
 )
-from nnunetv2_semiseg.data.conversion.roles import (
+from nnunetv2_semiseg.data.conversion.splits import (
     FRAME,
     Role,
     ValidationUse,
+    assign_validation,
     listed_roles,
     patient_of,
     unlisted_roles,
-    use_validation,
 )
-from nnunetv2_semiseg.data.conversion.volumes import (
+from nnunetv2_semiseg.data.conversion.volume_files import (
     ENDING,
-    VolumeLayout,
+    h5_shape,
+    read_h5_image,
+    read_h5_label,
     read_header,
+    write_slice,
+)
+from nnunetv2_semiseg.data.conversion.volume_releases import (
+    VolumeLayout,
     refuse_size,
     save_slice,
     slice_cases,
     slice_name,
-    write_slice,
 )
 
 Form: TypeAlias = Literal["volumes", "slices"]
@@ -90,8 +94,8 @@ class AcdcOptions(ConversionOptions):
     """What a user chooses; ``num_labeled`` counts patients.
 
     Attributes:
-        form: Whether a case is a volume or a slice.
-        validation: What becomes of validation patients.
+        form: Form of a case, a volume or a slice.
+        validation: Use of the validation patients.
     """
 
     labeled_domain: str = DOMAIN
@@ -138,7 +142,7 @@ class ChallengeLayout:
             parts = [("train", folder) for folder in _patient_folders(source / "training")]
             parts += [("test", folder) for folder in _patient_folders(source / "testing")]
         cases = [case for split, folder in parts for case in self._scan_patient(folder, split)]
-        return [*cases, *use_validation([], self.validation, source)]
+        return [*cases, *assign_validation([], self.validation, source)]
 
     def save(self, case: SourceCase, size: int | None, image: Path, label: Path | None) -> None:
         """Write a frame or a slice of it."""
@@ -199,7 +203,7 @@ class H5Layout:
             if role is not None:
                 split: Split = "test" if role == "test" else "train"
                 cases[role] += self._scan_frame(frame, split, volumes.get(frame), slices.get(frame, {}))
-        return [*cases["train"], *cases["test"], *use_validation(cases["val"], self.validation, source)]
+        return [*cases["train"], *cases["test"], *assign_validation(cases["val"], self.validation, source)]
 
     def save(self, case: SourceCase, size: int | None, image: Path, label: Path | None) -> None:
         """Write a volume or a slice.

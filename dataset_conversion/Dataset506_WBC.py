@@ -18,17 +18,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from nnunetv2_semiseg.commands.conversion import run_converter
-from nnunetv2_semiseg.data.conversion.png_releases import SliceLayout, grey
-from nnunetv2_semiseg.data.conversion.release import (
-    ConversionOptions,
-    Release,
-    SourceCase,
-    convert_release,
-    last_fifth,
-)
+from nnunetv2_semiseg.data.conversion.png_releases import PngLayout, grey
+from nnunetv2_semiseg.data.conversion.release import ConversionOptions, Release, SourceCase, convert_release
+from nnunetv2_semiseg.data.conversion.splits import last_fifth
 
 
-class UnsplitLayout(SliceLayout):
+class UnsplitLayout(PngLayout):
     """``DOMAIN/{image,mask}/NAME.png`` without folders for training and test."""
 
     @property

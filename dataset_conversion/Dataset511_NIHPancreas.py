@@ -49,27 +49,27 @@ from nnunetv2_semiseg.commands.conversion import (
     run_with_parser,
 )
 from nnunetv2_semiseg.core.errors import UserError, UserFileError
-from nnunetv2_semiseg.data.conversion.dicom import read_series
 from nnunetv2_semiseg.data.conversion.label_orientation import FLIPS, label_on_image
 from nnunetv2_semiseg.data.conversion.release import Release, SourceCase, convert_release
-from nnunetv2_semiseg.data.conversion.roles import UnsplitOptions, held_out_cases
-from nnunetv2_semiseg.data.conversion.volumes import (
+from nnunetv2_semiseg.data.conversion.splits import TestListOptions, held_out_cases
+from nnunetv2_semiseg.data.conversion.volume_files import (
     ENDING,
     decode_values,
+    read_dicom_series,
     read_header,
     read_volume,
-    refuse_size,
 )
+from nnunetv2_semiseg.data.conversion.volume_releases import refuse_size
 
 DOMAIN = "NIHPancreas"
 CODES = {0: 0, 1: 1}
 ENDINGS = (ENDING, ".nii")
-"""Of the volumes that are read; all are written with the first one."""
+"""Endings of the volumes that are read; all are written with the first one."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class PancreasOptions(UnsplitOptions):
-    """What a user chooses.
+class PancreasOptions(TestListOptions):
+    """What a user chooses for this data set.
 
     Attributes:
         flip_labels: Axes of all labels to be reversed, one of `FLIPS`; None to go by the headers.
@@ -135,7 +135,7 @@ class PancreasLayout:
         """
         refuse_size(size)
         if case.image.is_dir():
-            volume = read_series(case.image)
+            volume = read_dicom_series(case.image)
         else:
             read_header(case.image)
             volume = read_volume(case.image)

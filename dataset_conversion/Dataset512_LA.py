@@ -36,18 +36,25 @@ from nnunetv2_semiseg.commands.conversion import (
     converter_parser,
     run_with_parser,
 )
-from nnunetv2_semiseg.data.conversion.h5_images import read_h5_image, read_h5_label
 from nnunetv2_semiseg.data.conversion.release import Release, SourceCase, convert_release
-from nnunetv2_semiseg.data.conversion.roles import UnsplitOptions, held_out_cases
-from nnunetv2_semiseg.data.conversion.volumes import ENDING, read_header, read_label, read_volume, refuse_size
+from nnunetv2_semiseg.data.conversion.splits import TestListOptions, held_out_cases
+from nnunetv2_semiseg.data.conversion.volume_files import (
+    ENDING,
+    read_h5_image,
+    read_h5_label,
+    read_header,
+    read_label,
+    read_volume,
+)
+from nnunetv2_semiseg.data.conversion.volume_releases import refuse_size
 
 DOMAIN = "LA"
 CODES = {0: 0, 1: 1, 255: 1}
 
 
 @dataclass(frozen=True, kw_only=True)
-class AtriumOptions(UnsplitOptions):
-    """What a user chooses."""
+class AtriumOptions(TestListOptions):
+    """What a user chooses for this data set."""
 
     labeled_domain: str = DOMAIN
 
@@ -57,9 +64,10 @@ class AtriumLayout:
     """A folder for each case with files of fixed names.
 
     Attributes:
-        test_list: See `UnsplitOptions`.
-        image: The file with the image.
-        label: The file with the label, which may be the same one.
+        test_list: File that names the test cases, see `TestListOptions`.
+        image: Name of the file with the image.
+        label: Name of the file with the label, which may be the same one.
+        file_ending: Ending of the files written.
     """
 
     test_list: Path | None

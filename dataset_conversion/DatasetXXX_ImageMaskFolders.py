@@ -55,7 +55,7 @@ from nnunetv2_semiseg.data.conversion.image_files import (
 )
 from nnunetv2_semiseg.data.conversion.image_folders import scan_image_folders
 from nnunetv2_semiseg.data.conversion.release import SourceCase, SourceOptions, describe_size, write_parts
-from nnunetv2_semiseg.data.conversion.roles import ValidationUse
+from nnunetv2_semiseg.data.conversion.splits import ValidationUse
 from nnunetv2_semiseg.data.raw.writing import DatasetInfo, Part
 
 CHANNEL_NAMES: dict[Mode, tuple[str, ...]] = {"L": ("grey",), "RGB": ("R", "G", "B")}
@@ -64,14 +64,14 @@ PUBLISHER = "see the publisher of the images"
 
 @dataclass(frozen=True, kw_only=True)
 class FolderOptions(SourceOptions):
-    """What a user chooses.
+    """What a user chooses for such a data set.
 
     Attributes:
-        name: Of the new dataset.
-        classes: Names of the classes; one stands for masks that are thresholded.
-        threshold: Values above it are foreground, where there is one class.
-        mask_suffix: What a mask's name has after its image's name.
-        validation: What becomes of the folder val.
+        name: Name of the new dataset, without its number.
+        classes: Names of the classes; masks of one class are thresholded.
+        threshold: Largest background value of masks that are thresholded.
+        mask_suffix: Text that a mask's name has after its image's name.
+        validation: Use of the folder val.
     """
 
     name: str
@@ -97,9 +97,9 @@ class PictureWriter:
     """Writes cases as png files of one mode.
 
     Attributes:
-        mode: Of all images.
-        classes: See `FolderOptions`.
-        threshold: See `FolderOptions`.
+        mode: Mode of all images, RGB or grey.
+        classes: Names of the classes, see `FolderOptions`.
+        threshold: Largest background value of masks that are thresholded.
     """
 
     mode: Mode

@@ -14,7 +14,7 @@ from nnunetv2_semiseg.commands.arguments import (
 )
 from nnunetv2_semiseg.commands.errors import clean_exit
 from nnunetv2_semiseg.data.raw.add_unlabeled import add_unlabeled
-from nnunetv2_semiseg.data.raw.folders import find_raw_dataset
+from nnunetv2_semiseg.data.raw.folders import UNLABELED_IMAGES, find_raw_dataset
 
 
 @clean_exit
@@ -26,7 +26,7 @@ def main() -> None:
     added = add_unlabeled(dataset, arguments.images, arguments.domain, arguments.copy, processes)
     for warning in added.warnings:
         print(f"warning: {warning}", file=sys.stderr)
-    print(f"Added {len(added.cases)} unlabeled cases to {dataset / 'imagesUn'}")
+    print(f"Added {len(added.cases)} unlabeled cases to {dataset / UNLABELED_IMAGES}")
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -10,9 +10,9 @@ from typing import TypeVar, get_args
 from nnunetv2_semiseg.commands.arguments import add_folder_argument, add_overwrite_argument
 from nnunetv2_semiseg.commands.errors import clean_exit
 from nnunetv2_semiseg.data.conversion.release import ConversionOptions, SourceOptions
-from nnunetv2_semiseg.data.conversion.roles import ValidationUse
+from nnunetv2_semiseg.data.conversion.splits import ValidationUse
+from nnunetv2_semiseg.data.raw.case_selection import Selection
 from nnunetv2_semiseg.data.raw.folders import raw_folder
-from nnunetv2_semiseg.data.raw.writing import Selection
 
 OptionsT = TypeVar("OptionsT", bound=SourceOptions)
 

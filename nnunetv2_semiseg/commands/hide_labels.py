@@ -11,8 +11,8 @@ from nnunetv2_semiseg.commands.arguments import (
 )
 from nnunetv2_semiseg.commands.conversion import add_selection_arguments
 from nnunetv2_semiseg.commands.errors import clean_exit
-from nnunetv2_semiseg.data.raw.folders import find_raw_dataset
-from nnunetv2_semiseg.data.raw.hide_labels import HIDDEN_LABELS, hide_labels
+from nnunetv2_semiseg.data.raw.folders import HIDDEN_LABELS, UNLABELED_IMAGES, find_raw_dataset
+from nnunetv2_semiseg.data.raw.hide_labels import hide_labels
 
 
 @clean_exit
@@ -36,8 +36,8 @@ def main() -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         description="Makes a semi-supervised dataset of a labeled one: the chosen cases keep their labels, "
-        f"the others' images go to imagesUn and their labels to {HIDDEN_LABELS}, which no training reads. "
-        "The original stays as it is; files are hard links to its files where the disk allows it.",
+        f"the others' images go to {UNLABELED_IMAGES} and their labels to {HIDDEN_LABELS}, which no training "
+        "reads. The original stays as it is; files are hard links to its files where the disk allows it.",
         epilog="example: nnUNetv2_semiseg_hide_labels -d 27 -o 527 --num-labeled 7",
     )
     add_dataset_argument(parser, "a dataset")

@@ -11,7 +11,7 @@ from nnunetv2.utilities.dataset_name_id_conversion import convert_dataset_name_t
 from nnunetv2_semiseg.commands.arguments import add_new_id_argument, add_overwrite_argument
 from nnunetv2_semiseg.commands.errors import clean_exit
 from nnunetv2_semiseg.core.errors import UserError
-from nnunetv2_semiseg.data.merging.merge import MergedDataset, merge_tasks
+from nnunetv2_semiseg.data.merging.merge_tasks import MergedDataset, merge_tasks
 from nnunetv2_semiseg.data.raw.folders import find_raw_dataset
 
 

@@ -10,7 +10,7 @@ from nnunetv2_semiseg.commands.arguments import (
     add_overwrite_argument,
 )
 from nnunetv2_semiseg.commands.errors import clean_exit
-from nnunetv2_semiseg.data.merging.split import split_tasks
+from nnunetv2_semiseg.data.merging.split_tasks import split_tasks
 from nnunetv2_semiseg.data.raw.folders import find_raw_dataset
 
 

@@ -10,8 +10,8 @@ from nnunetv2_semiseg.comparing.facts import ALL
 from nnunetv2_semiseg.core.errors import UnsupportedError, UserError, UserFileError
 from nnunetv2_semiseg.core.files import read_json
 from nnunetv2_semiseg.data.merging.tasks import is_merged
-from nnunetv2_semiseg.data.raw.reading import image_names, images_by_case
-from nnunetv2_semiseg.data.unlabeled.finding import FOLDER
+from nnunetv2_semiseg.data.raw.folders import UNLABELED_IMAGES
+from nnunetv2_semiseg.data.raw.reading import images_by_case
 from nnunetv2_semiseg.evaluation.measuring.domains import domains_of
 from nnunetv2_semiseg.evaluation.measuring.label_files import label_files
 
@@ -63,8 +63,8 @@ def held_out_images(raw: Path, dataset_json: Mapping[str, Any]) -> dict[str, tup
 
 def _refuse_seen_cases(raw: Path, ending: str, images: Mapping[str, Any]) -> None:
     """Refuse test cases that a training would see, as far as their names tell."""
-    for folder in ("imagesTr", FOLDER):
-        for case in sorted(image_names(raw / folder, ending) & images.keys()):
+    for folder in ("imagesTr", UNLABELED_IMAGES):
+        for case in sorted(images_by_case(raw / folder, ending).keys() & images.keys()):
             raise UserError(
                 f"test case '{case}' is in {raw / 'imagesTs'} and in {raw / folder}: remove it from one of "
                 "them, or rename it if it is another image"
@@ -89,7 +89,7 @@ def check_folds(preprocessed: Path, folds: Sequence[str], num_cases: int) -> Non
     file = preprocessed / "splits_final.json"
     known, where = NNUNETS_FOLDS, f"nnU-Net makes {NNUNETS_FOLDS}"
     if file.is_file():
-        known = len(read_json(file, "delete it, and nnU-Net makes a new one"))
+        known = len(read_json(file, "delete it, and nnU-Net makes a new one", list))
         where = f"{file} has {known}"
     for fold in folds:
         if not fold.isdecimal() or int(fold) >= known:

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
 from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 
 from nnunetv2_semiseg.comparing.comparison import Comparison
@@ -32,7 +31,7 @@ from nnunetv2_semiseg.comparing.unlabeled import (
 )
 from nnunetv2_semiseg.comparing.workers import run_jobs
 from nnunetv2_semiseg.core.errors import UserError
-from nnunetv2_semiseg.core.files import read_json
+from nnunetv2_semiseg.core.files import locked, read_json
 from nnunetv2_semiseg.core.launcher import say
 from nnunetv2_semiseg.core.plans_file import only_writer, write_plans
 from nnunetv2_semiseg.data.loading.labeled_check import check_labeled_matches_plans
@@ -218,14 +217,6 @@ def _lines(jobs: Sequence[Job]) -> str:
 @contextmanager
 def _alone(folder: Path) -> Iterator[None]:
     """Hold the folder of a comparison for this process."""
-    lock = FileLock(folder / ".lock")
-    try:
-        lock.acquire(blocking=False)
-    except Timeout:
-        raise UserError(
-            f"another command works on the comparison in {folder}: wait for it, or choose another --name"
-        ) from None
-    try:
+    busy = f"another command works on the comparison in {folder}: wait for it, or choose another --name"
+    with locked(folder / ".lock", busy):
         yield
-    finally:
-        lock.release()

@@ -8,7 +8,8 @@ from typing import Any
 from nnunetv2_semiseg.comparing.comparison import Comparison
 from nnunetv2_semiseg.core.errors import UserError
 from nnunetv2_semiseg.core.files import read_json, write_json
-from nnunetv2_semiseg.data.unlabeled.finding import FOLDER, find_unlabeled_cases, naming
+from nnunetv2_semiseg.data.raw.folders import UNLABELED_IMAGES
+from nnunetv2_semiseg.data.unlabeled.finding import find_unlabeled_cases, naming
 
 RECORD = "unlabeled.json"
 """In the folder of a comparison: what its trainings began with."""
@@ -51,8 +52,9 @@ def check_unlabeled(comparison: Comparison, now: UnlabeledFiles) -> None:
     changed = sorted(case for case in then.keys() | now.keys() if then.get(case) != now.get(case))
     if changed:
         raise UserError(
-            f"{comparison.raw / FOLDER} has changed since this comparison began ({naming(changed)}): choose "
-            "another --name to train all methods on the images as they are now, or restore those of then"
+            f"{comparison.raw / UNLABELED_IMAGES} has changed since this comparison began "
+            f"({naming(changed)}): choose another --name to train all methods on the images as they are now, "
+            "or restore those of then"
         )
 
 

@@ -26,9 +26,9 @@ class SemiSegBatch:
         unlabeled_inside: Where the unlabeled patches show the image, ``U x 1 x S`` (bool), rather than what
             lies outside: padding, corners that a rotation brings in, zeros around a cut-out organ. None:
             everywhere.
-        task_ids: For multi-task data the task that each labeled sample stands for, ``L``; else None.
-        annotated_tasks: For multi-task data all tasks that each labeled sample is annotated for, ``L x K``;
-            K is the most that any case has, and -1 stands behind those of a case that has fewer. Else None.
+        task_ids: Task that each labeled sample stands for, ``L``; None for single-task data.
+        annotated_tasks: All tasks that each labeled sample is annotated for, ``L x K``; K is the most that
+            any case has, and -1 fills up the row of a case that has fewer. None for single-task data.
     """
 
     labeled_images: torch.Tensor
@@ -43,14 +43,14 @@ class SemiSegBatch:
 
     @property
     def inside(self) -> torch.Tensor:
-        """`unlabeled_inside` as a tensor in any case."""
+        """Where the unlabeled patches show the image, as a tensor even if it is everywhere; ``U x 1 x S``."""
         if self.unlabeled_inside is not None:
             return self.unlabeled_inside
         return torch.ones_like(self.unlabeled_weak[:, :1], dtype=torch.bool)
 
     @property
     def all_inside(self) -> torch.Tensor:
-        """`inside` of labeled images, which count everywhere, then of unlabeled ones: ``L + U x 1 x S``."""
+        """Where labeled patches, which count everywhere, and unlabeled ones show it; ``(L + U) x 1 x S``."""
         labeled = torch.ones_like(self.labeled_images[:, :1], dtype=torch.bool)
         return torch.cat([labeled, self.inside])
 

@@ -20,7 +20,7 @@ from pydantic.dataclasses import dataclass
 from nnunetv2_semiseg.core.errors import UserError
 
 STRICT = ConfigDict(extra="forbid", allow_inf_nan=False)
-"""Of every configuration dataclass: keys that no field has are errors, and so are infinite numbers."""
+"""Rules of every configuration dataclass: keys that no field has are errors, and so are infinite numbers."""
 
 SECTION = "semiseg"
 """The key of a plans configuration under which this package's hyper-parameters stand."""
@@ -35,7 +35,7 @@ Precision = Literal["nnunet", "float32", "bfloat16"]
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
 class ViewsConfig:
-    """The strong view: how often and how far intensities are changed. Ranges are (lowest, highest)."""
+    """How often and how far the strong view changes intensities. Ranges are (lowest, highest)."""
 
     brightness_range: tuple[float, float] = Field(default=(0.5, 1.5), description="factor on all intensities")
     brightness_probability: float = Field(default=0.8, ge=0, le=1)
@@ -62,7 +62,7 @@ class ViewsConfig:
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
 class TrainingConfig:
-    """What every method's training has: its length, its batch and its views."""
+    """Hyper-parameters that every method's training has: its length, its batch and its views."""
 
     epochs: int = Field(default=1000, ge=1, description="nnU-Net epochs")
     iterations_per_epoch: int = Field(default=250, ge=1, description="optimizer steps an epoch")
@@ -101,7 +101,7 @@ def parse_config(kind: type[ConfigT], values: Mapping[str, Any], where: str) -> 
 
     Args:
         kind: The dataclass, `TrainingConfig` or a method's own.
-        values: Its fields by name; missing ones keep their defaults.
+        values: Values of the fields by name; missing ones keep their defaults.
         where: How to name the place in an error, for example ``configuration '2d_long', semiseg.synfoc``.
 
     Returns:
@@ -132,7 +132,8 @@ def merged_section(plans: Mapping[str, Any], configuration: str) -> dict[str, An
         The merged dictionary, empty where no configuration of the chain has one.
 
     Raises:
-        UserError: A configuration does not exist, the chain is circular, or a section is not a dictionary.
+        UserError: A configuration does not exist or is not a dictionary, nor is its section, or the chain is
+            circular.
     """
     merged: dict[str, Any] = {}
     for name in _inheritance_chain(plans, configuration):
@@ -157,16 +158,21 @@ def merge_nested(base: Mapping[str, Any], update: Mapping[str, Any]) -> dict[str
 
 def _inheritance_chain(plans: Mapping[str, Any], configuration: str) -> list[str]:
     """Names from the oldest ancestor down to ``configuration``."""
+    configurations = plans.get("configurations")
+    if not isinstance(configurations, Mapping):
+        raise UserError("the plans have no dictionary 'configurations': plan the dataset again")
     chain: list[str] = []
     name: str | None = configuration
     while name is not None:
         if name in chain:
             raise UserError(f"configuration '{name}' inherits from itself: {' -> '.join([*chain, name])}")
-        if name not in plans["configurations"]:
-            known = ", ".join(plans["configurations"])
+        if name not in configurations:
+            known = ", ".join(configurations)
             raise UserError(f"configuration '{name}' is not in the plans; they have: {known}")
+        if not isinstance(configurations[name], Mapping):
+            raise UserError(f"configuration '{name}' must be a dictionary, got {configurations[name]!r}")
         chain.append(name)
-        name = plans["configurations"][name].get("inherits_from")
+        name = configurations[name].get("inherits_from")
     return chain[::-1]
 
 

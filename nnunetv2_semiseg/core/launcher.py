@@ -16,7 +16,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 LAST_LINES = 20
-"""Of a command's output that are kept in memory."""
+"""Lines of a command's output that are kept in memory."""
 
 PATIENCE = 10.0
 """Seconds that a command gets to end by itself once it was told to."""
@@ -27,10 +27,10 @@ class CommandFailedError(Exception):
     """A command ended with an error.
 
     Attributes:
-        command: As shown.
-        code: Its exit code; negative: the signal that ended it.
-        log: File with all of its output.
-        tail: The last lines of that.
+        command: The command as it was shown to the user.
+        code: Exit code of the command; a negative one is the signal that ended it.
+        log: File with all of the command's output.
+        tail: Last lines of that output.
     """
 
     command: str
@@ -72,7 +72,7 @@ class Launcher:
             shown: The command in messages; None: ``words``.
 
         Raises:
-            CommandFailedError: It ended with another exit code than 0.
+            CommandFailedError: The command ended with another exit code than 0.
         """
         tail: deque[str] = deque(maxlen=LAST_LINES)
         with log.open("a") as file:

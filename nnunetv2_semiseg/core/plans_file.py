@@ -9,10 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
-
 from nnunetv2_semiseg.core.errors import UserError
-from nnunetv2_semiseg.core.files import write_json
+from nnunetv2_semiseg.core.files import locked, write_json
 
 PATIENCE = 30.0
 """Seconds to wait for another command that writes the same plans, which takes it a moment."""
@@ -41,19 +39,9 @@ def only_writer(file: Path) -> Iterator[None]:
     Raises:
         UserError: Another command does not come to its end.
     """
-    lock = FileLock(file.with_name(f".{file.stem}.lock"))
-    try:
-        lock.acquire(timeout=PATIENCE)
-    except Timeout:
-        raise UserError(
-            f"another command has been writing {file} for {PATIENCE:g} seconds: wait for its end, or stop it"
-        ) from None
-    except (OSError, NotImplementedError):
-        pass  # a disk without locks; who may not write there at all is told so by writing
-    try:
+    busy = f"another command has been writing {file} for {PATIENCE:g} seconds: wait for its end, or stop it"
+    with locked(file.with_name(f".{file.stem}.lock"), busy, PATIENCE):
         yield
-    finally:
-        lock.release()
 
 
 def write_plans(file: Path, plans: Mapping[str, Any]) -> None:

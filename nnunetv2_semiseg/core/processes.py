@@ -1,4 +1,4 @@
-"""Background processes: one task after the other in each, and what is said where one of them is killed."""
+"""Background processes that work through a list of items, and what is said where one of them is killed."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from nnunetv2_semiseg.core.errors import UserError
 
-Task = TypeVar("Task")
+Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
@@ -23,36 +23,36 @@ class WorkerKilledError(UserError, RuntimeError):
 
 
 def results_of_workers(
-    work: Callable[[Task], Result],
-    tasks: Sequence[Task],
+    work: Callable[[Item], Result],
+    items: Sequence[Item],
     num_processes: int,
     title: str,
     killed: str,
 ) -> Iterator[tuple[int, Result]]:
-    """Do tasks in background processes, with a progress bar.
+    """Call a function with each of some items in background processes, with a progress bar.
 
     Args:
-        work: Function of a module, called in another process.
-        tasks: What it is called with.
-        num_processes: At most.
-        title: Of the bar.
-        killed: What to say if memory runs out: what it was and what to do.
+        work: The function; other processes import it from its module.
+        items: What the function is called with, one item a call.
+        num_processes: The most processes to start.
+        title: Title of the progress bar.
+        killed: What to say if memory runs out: what was killed and what to do.
 
     Yields:
-        Index and result of each task, in the order in which they are finished.
+        Index and result of each item, in the order in which they are finished.
 
     Raises:
         WorkerKilledError: A process was killed or had no memory left.
     """
-    if not tasks:
+    if not items:
         return
     # spawned like nnU-Net's own workers: a forked one could inherit a locked thread pool
     context = multiprocessing.get_context("spawn")
-    workers = min(num_processes, len(tasks))
+    workers = min(num_processes, len(items))
     pool = ProcessPoolExecutor(workers, mp_context=context, initializer=exit_with_parent)
     try:
-        futures = {pool.submit(work, task): index for index, task in enumerate(tasks)}
-        for future in tqdm(as_completed(futures), total=len(tasks), desc=title, unit="case"):
+        futures = {pool.submit(work, item): index for index, item in enumerate(items)}
+        for future in tqdm(as_completed(futures), total=len(items), desc=title, unit="case"):
             yield futures[future], future.result()
     except (BrokenProcessPool, MemoryError):
         raise WorkerKilledError(killed) from None

@@ -13,9 +13,9 @@ import torch
 from nnunetv2.evaluation.evaluate_predictions import load_summary_json
 
 from nnunetv2_semiseg.core.errors import UserError, UserFileError
+from nnunetv2_semiseg.core.files import staged_folder
 from nnunetv2_semiseg.core.plans_file import limited_plans
 from nnunetv2_semiseg.data.merging.tasks import BACKGROUND, TaskTable, read_tasks
-from nnunetv2_semiseg.data.raw.folders import staged_folder
 from nnunetv2_semiseg.evaluation.measuring.by_task import limited_summary, write_summary
 from nnunetv2_semiseg.trainers.engine.checkpoint import save_atomically
 from nnunetv2_semiseg.trainers.exported import (

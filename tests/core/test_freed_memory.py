@@ -45,7 +45,7 @@ LINUX = pytest.mark.skipif(sys.platform != "linux", reason="about Linux alone")
 
 def _last_step(mode: str, **variables: str) -> tuple[str, int, int]:
     """What the function returned, bytes that the kernel fetched in the last step, and got back after it."""
-    told = (*freed_memory.USER_VARIABLES, "GLIBC_TUNABLES")
+    told = (*freed_memory.MALLOC_VARIABLES, "GLIBC_TUNABLES")
     environment = {name: value for name, value in os.environ.items() if name not in told} | variables
     command = [sys.executable, "-c", STEPS, mode]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
@@ -76,7 +76,7 @@ def test_what_the_user_has_set_holds(variables: dict[str, str]) -> None:
 
 
 def test_other_systems_are_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in (*freed_memory.USER_VARIABLES, "GLIBC_TUNABLES"):
+    for name in (*freed_memory.MALLOC_VARIABLES, "GLIBC_TUNABLES"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(freed_memory.sys, "platform", "darwin")
     assert not freed_memory.keep_freed_memory()

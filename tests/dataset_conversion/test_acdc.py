@@ -100,7 +100,7 @@ def test_a_patient_without_frames_is_named(challenge, convert_acdc):
 @pytest.mark.parametrize("form", ["volumes", "slices"])
 def test_unreadable_volume_is_named(challenge, convert_acdc, form):
     (challenge / "training" / "patient003" / "patient003_frame01.nii.gz").write_bytes(b"no volume")
-    with pytest.raises(ValueError, match=r"patient003_frame01\.nii\.gz: cannot be read as a volume"):
+    with pytest.raises(ValueError, match=r"patient003_frame01\.nii\.gz cannot be read"):
         convert_acdc(challenge, form=form)
 
 

@@ -9,7 +9,7 @@ from nnunetv2.experiment_planning.verify_dataset_integrity import verify_dataset
 from PIL import Image
 from released_files import labels, names
 
-from nnunetv2_semiseg.data.conversion.release import last_fifth
+from nnunetv2_semiseg.data.conversion.splits import last_fifth
 
 
 @pytest.fixture

@@ -227,7 +227,7 @@ def test_other_files_are_refused(folders, convert, name):
 def test_unreadable_files_are_named(folders, convert, part):
     path = next((folders / "labeled" / part).glob("1.*"))
     path.write_bytes(b"no image")
-    with pytest.raises(ValueError, match=rf"{part}/{path.name}: cannot be read as an image"):
+    with pytest.raises(ValueError, match=rf"{part}/{path.name} cannot be read"):
         convert(folders)
 
 

@@ -11,7 +11,7 @@ from nnunetv2.dataset_conversion import convert_MSD_dataset
 from nnunetv2.experiment_planning.verify_dataset_integrity import verify_dataset_integrity
 from released_files import names, read_values
 
-from nnunetv2_semiseg.data.merging.merge import merge_tasks
+from nnunetv2_semiseg.data.merging.merge_tasks import merge_tasks
 from nnunetv2_semiseg.data.merging.tasks import read_tasks
 from nnunetv2_semiseg.data.raw.hide_labels import hide_labels
 

@@ -36,8 +36,8 @@ def averaged(
     """Means over all ranks.
 
     Args:
-        tensors: Of this rank.
-        like: Tensors of their shapes and number formats, the same on every rank.
+        tensors: Tensors of this rank; None where it has none.
+        like: Tensors of the same shapes and number formats, present on every rank.
 
     Returns:
         The means; None where no rank has a tensor.
@@ -56,7 +56,7 @@ def averaged(
 def _average(
     tensors: Sequence[torch.Tensor | None], like: Sequence[torch.Tensor]
 ) -> list[torch.Tensor | None]:
-    """As `averaged`, of one number format: all in one row of numbers, behind them which of them there are."""
+    """Means of tensors of one number format, in one exchange: all numbers in a row, then which exist."""
     there = like[0].new_tensor([tensor is not None for tensor in tensors])
     parts = [
         (torch.zeros_like(shape) if tensor is None else tensor.detach()).reshape(-1)

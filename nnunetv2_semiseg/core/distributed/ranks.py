@@ -36,7 +36,7 @@ def gather_objects(value: T) -> list[T]:
     """What each rank gave, by rank, on every rank. All ranks must call it.
 
     Args:
-        value: Of this rank, anything that can be pickled.
+        value: What this rank gives, anything that can be pickled.
     """
     if world_size() == 1:
         return [value]

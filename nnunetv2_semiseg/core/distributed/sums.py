@@ -23,7 +23,7 @@ def sums_over_ranks(*sums: torch.Tensor) -> tuple[torch.Tensor, ...]:
     as it is where nothing but such sums and plain numbers goes into it; other terms may be added.
 
     Args:
-        sums: Of this rank's batch, all of one shape.
+        sums: Sums over this rank's batch, all of one shape.
 
     Returns:
         As many tensors, in float32 where there are several ranks.

@@ -38,7 +38,7 @@ def with_common_statistics(network: nn.Module, device: torch.device) -> nn.Modul
 
     Args:
         network: Changed in place where it can be.
-        device: Of the training.
+        device: The training's device.
     """
     has_any = any(isinstance(part, _BatchNorm) for part in network.modules())
     if world_size() == 1 or device.type != "cuda" or not has_any:

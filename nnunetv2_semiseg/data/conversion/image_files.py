@@ -1,4 +1,4 @@
-"""Reading and writing the png, jpg, bmp and tif files of 2D data sets."""
+"""Image and mask files of 2D data sets (png, jpg, bmp, tif): reading, checking, resizing and writing them."""
 
 from __future__ import annotations
 
@@ -10,13 +10,26 @@ import numpy.typing as npt
 from PIL import ExifTags, Image
 
 from nnunetv2_semiseg.core.errors import UserError
+from nnunetv2_semiseg.core.files import reading
 
 LabelArray: TypeAlias = npt.NDArray[np.uint8]
+"""Labels of an image or a volume, as converters write them."""
+
 Mode: TypeAlias = Literal["RGB", "L"]
 
+REMEDY = "get this file again, or remove it"
+
 GREY_MODES = ("1", "L", "LA")
+"""PIL modes without colour."""
+
 EIGHT_BIT_MODES = (*GREY_MODES, "P", "RGB", "RGBA")
 """PIL modes that convert to grey or RGB without loss of range; 16 bit ones would be clipped silently."""
+
+GREY_TOLERANCE = 32
+"""Largest difference between the channels of a grey mask, which JPEG compression changes a little."""
+
+JPEG_ARTEFACTS = 32
+"""Largest value that JPEG compression may leave where a mask is black."""
 
 
 def load_image(path: Path) -> Image.Image:
@@ -26,14 +39,11 @@ def load_image(path: Path) -> Image.Image:
         UserError: The file is not a readable image of 8 bits a channel, holds several images, or is to be
             rotated when shown.
     """
-    try:
-        with Image.open(path) as image:
-            frames = getattr(image, "n_frames", 1)
-            # before loading, which rotates tif files and drops the tag
-            orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
-            image.load()
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read as an image ({error})") from None
+    with reading(path, REMEDY), Image.open(path) as image:
+        frames = getattr(image, "n_frames", 1)
+        # before loading, which rotates tif files and drops the tag
+        orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
+        image.load()
     if image.mode not in EIGHT_BIT_MODES:
         raise UserError(f"{path}: pixel type {image.mode} is not supported; convert it to 8 bits a channel")
     if frames > 1:
@@ -61,59 +71,16 @@ def file_mode(path: Path) -> Mode:
     Raises:
         UserError: The file is not an image.
     """
-    try:
-        with Image.open(path) as image:
-            return "L" if image.mode in GREY_MODES else "RGB"
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read as an image ({error})") from None
-
-
-def check_mask_size(path: Path, labels: LabelArray, size: tuple[int, int]) -> None:
-    """Refuse a mask that does not cover its image.
-
-    Args:
-        path: The mask's file.
-        labels: The mask, HxW.
-        size: Width and height of the image.
-
-    Raises:
-        UserError: The mask has another size.
-    """
-    if labels.shape[::-1] != size:
-        raise UserError(
-            f"{path}: mask of {labels.shape[1]}x{labels.shape[0]} pixels, "
-            f"but its image has {size[0]}x{size[1]}"
-        )
-
-
-def write_resized(image: Image.Image, size: int | None, path: Path) -> None:
-    """Write an image, resized smoothly to ``size`` x ``size`` unless that is None."""
-    # PIL's bilinear filter widens with the scale, so shrinking does not alias
-    _resized(image, size, Image.Resampling.BILINEAR).save(path)
-
-
-def write_resized_mask(labels: LabelArray, size: int | None, path: Path) -> None:
-    """Write a mask, resized without new values to ``size`` x ``size`` unless that is None."""
-    _resized(Image.fromarray(labels), size, Image.Resampling.NEAREST).save(path)
-
-
-def _resized(image: Image.Image, size: int | None, resampling: Image.Resampling) -> Image.Image:
-    return image if size is None else image.resize((size, size), resampling)
-
-
-GREY_TOLERANCE = 32
-"""How much the channels of a grey mask may differ: JPEG compression changes them a little."""
-
-JPEG_ARTEFACTS = 32
-"""Values up to this one may come of JPEG compression where a mask is black."""
+    with reading(path, REMEDY), Image.open(path) as image:
+        return "L" if image.mode in GREY_MODES else "RGB"
 
 
 def read_binary_mask(path: Path, threshold: int) -> LabelArray:
     """1 where a grey mask is above a threshold, which also clears the artefacts of JPEG.
 
     Args:
-        path: The mask.
-        threshold: A value from 0 to 254.
+        path: File of the mask.
+        threshold: Value from 0 to 254.
 
     Returns:
         Labels, HxW.
@@ -138,7 +105,7 @@ def read_class_mask(path: Path, classes: tuple[str, ...]) -> LabelArray:
     """Labels of a mask whose values, or indices into its palette, are the numbers of classes.
 
     Args:
-        path: The mask.
+        path: File of the mask.
         classes: Names of the classes 1, 2, ...
 
     Returns:
@@ -162,6 +129,35 @@ def read_class_mask(path: Path, classes: tuple[str, ...]) -> LabelArray:
     return labels
 
 
+def check_mask_size(path: Path, labels: LabelArray, size: tuple[int, int]) -> None:
+    """Refuse a mask that does not cover its image.
+
+    Args:
+        path: File of the mask.
+        labels: Labels of the mask, HxW.
+        size: Width and height of the image.
+
+    Raises:
+        UserError: The mask has another size.
+    """
+    if labels.shape[::-1] != size:
+        raise UserError(
+            f"{path}: mask of {labels.shape[1]}x{labels.shape[0]} pixels, "
+            f"but its image has {size[0]}x{size[1]}"
+        )
+
+
+def write_resized(image: Image.Image, size: int | None, path: Path) -> None:
+    """Write an image, resized smoothly to ``size`` x ``size`` unless that is None."""
+    # PIL's bilinear filter widens with the scale, so shrinking does not alias
+    _resized(image, size, Image.Resampling.BILINEAR).save(path)
+
+
+def write_resized_mask(labels: LabelArray, size: int | None, path: Path) -> None:
+    """Write a mask, resized without new values to ``size`` x ``size`` unless that is None."""
+    _resized(Image.fromarray(labels), size, Image.Resampling.NEAREST).save(path)
+
+
 def _grey(path: Path, image: Image.Image, tolerance: int = GREY_TOLERANCE) -> LabelArray:
     if "A" in image.mode and image.getchannel("A").getextrema() != (255, 255):
         raise UserError(f"{path}: the mask is transparent in places; save it without an alpha channel")
@@ -172,3 +168,7 @@ def _grey(path: Path, image: Image.Image, tolerance: int = GREY_TOLERANCE) -> La
             "--classes"
         )
     return np.asarray(image.convert("L"))
+
+
+def _resized(image: Image.Image, size: int | None, resampling: Image.Resampling) -> Image.Image:
+    return image if size is None else image.resize((size, size), resampling)

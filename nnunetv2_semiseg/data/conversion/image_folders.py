@@ -7,14 +7,14 @@ from pathlib import Path
 
 from nnunetv2_semiseg.core.errors import UserError, UserFileError
 from nnunetv2_semiseg.data.conversion.release import SourceCase
-from nnunetv2_semiseg.data.conversion.roles import VALIDATION_DOMAIN, ValidationUse, use_validation
+from nnunetv2_semiseg.data.conversion.splits import VALIDATION_DOMAIN, ValidationUse, assign_validation
 
 EXPECTED = "{labeled,unlabeled,val,TestDataset/NAME}/{image,mask}/"
 IMAGE_FOLDERS = ("image", "images")
 MASK_FOLDERS = ("mask", "masks")
 IMAGE_ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
 NOTE_ENDINGS = (".txt", ".csv", ".md", ".json", ".db")
-"""Of files that releases and systems put beside images."""
+"""Endings of files that releases and systems put beside images."""
 
 TRAIN_DOMAIN = "train"
 """Domain of labeled and unlabeled training images, whose origin such folders don't tell."""
@@ -25,8 +25,8 @@ def scan_image_folders(source: Path, mask_suffix: str, validation: ValidationUse
 
     Args:
         source: The folder of folders.
-        mask_suffix: What a mask's name has after its image's name.
-        validation: What becomes of the folder val.
+        mask_suffix: Text that a mask's name has after its image's name.
+        validation: Use of the folder val.
 
     Returns:
         The cases; the domain of a test case is the name of its folder in TestDataset.
@@ -60,7 +60,7 @@ def _validation(source: Path, mask_suffix: str, use: ValidationUse) -> list[Sour
     if use != "skip" and folder.is_dir():
         # as unlabeled images they need no masks
         cases = _plain(folder, "") if use == "unlabeled" else _annotated(folder, "", mask_suffix)
-    return use_validation(cases, use, source)
+    return assign_validation(cases, use, source)
 
 
 def _test_folders(folder: Path) -> list[Path]:

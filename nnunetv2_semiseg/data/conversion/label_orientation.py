@@ -26,18 +26,18 @@ SOFT_TISSUE = (-50, 250)
 """Hounsfield units of organs, with contrast agent as well; fat and air are below, bone is above."""
 
 CLEARLY_BETTER = 0.2
-"""By how much more of a label must be on soft tissue in another orientation to warn of the present one."""
+"""Share of a label that must lie on soft tissue in another orientation alone to warn of the present one."""
 
 
 def label_on_image(label: sitk.Image, image: sitk.Image, flip: str | None, path: Path) -> Voxels:
     """Voxels of a label in the order of those of its image, with a warning if they are probably reversed.
 
     Args:
-        label: As read from its file.
-        image: Its image, a CT with Hounsfield units.
+        label: The label as read from its file.
+        image: The label's image, a CT with Hounsfield units.
         flip: One of `FLIPS`, to be applied to the voxels as they are stored, whatever the headers say; None
             to go by the headers.
-        path: The label's file, for errors.
+        path: File of the label, for error messages.
 
     Raises:
         UserError: The sizes differ, or ``flip`` is None and the headers put the label elsewhere than the
@@ -73,11 +73,11 @@ def flipped(voxels: Voxels, flip: str) -> Voxels:
 
 
 def soft_tissue_shares(image: Voxels, label: Voxels) -> dict[str, float]:
-    """For each of `FLIPS` the share of a label's foreground that would lie on soft tissue of a CT image.
+    """Share of a label's foreground that would lie on soft tissue of a CT image, for each of `FLIPS`.
 
     Args:
         image: Hounsfield units, Z x Y x X.
-        label: Of the same shape.
+        label: Labels of the same shape, 0 for background.
     """
     places = np.nonzero(label)
     if not len(places[0]):

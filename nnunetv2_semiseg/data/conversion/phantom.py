@@ -20,10 +20,10 @@ from PIL import Image
 from scipy.ndimage import gaussian_filter
 
 from nnunetv2_semiseg.core.errors import UserError
+from nnunetv2_semiseg.data.conversion.image_files import LabelArray
 from nnunetv2_semiseg.data.raw.writing import DatasetInfo, Part, RawCase, case_name, write_raw_dataset
 
 FloatArray = npt.NDArray[np.float32]
-LabelArray = npt.NDArray[np.uint8]
 
 LABELS = ("background", "large organ", "small organ")
 SPACING = (2.0, 1.0, 1.0)
@@ -31,7 +31,7 @@ SPACING = (2.0, 1.0, 1.0)
 
 NUM_DISTRACTORS = 5
 MAX_INTENSITY = 1000
-"""Volumes are stored as whole numbers from 0 to this."""
+"""Largest of the whole numbers that volumes are stored as."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ DOMAINS: dict[str, Contrast] = {
     "C": Contrast(0.35, 0.75, 0.55, (0.15, 0.90), texture=0.04, noise=0.05, blur=0.006, bias=0.3),
     "D": Contrast(0.70, 0.45, 0.25, (0.10, 0.60), texture=0.06, noise=0.06, blur=0.008, bias=0.4),
 }
-"""The looks that there are; a dataset takes the first ones."""
+"""Domains by name; a dataset has the first ones."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,14 +73,14 @@ class PhantomOptions:
     """Extent of a generated dataset.
 
     Attributes:
-        domains: How many domains, 1 to 4.
+        domains: Number of domains, 1 to 4.
         train: Training images of each domain.
         test: Test images of each domain.
         labeled: Labeled images, the first of the labeled domain's training images.
         labeled_domain: ``A``, ``B``, ...
         dimension: 2 for png images, 3 for .nii.gz volumes.
         size: Width of an image in pixels; volumes have half as many slices.
-        seed: Of everything random.
+        seed: Seed of everything random.
     """
 
     domains: int = 3
@@ -126,7 +126,7 @@ def generate(
         index: Number of the case within its domain.
         size: Width in pixels.
         dimension: 2 or 3.
-        seed: Of the dataset.
+        seed: Seed of the dataset.
 
     Returns:
         Image with values from 0 to 1 and labels 0, 1, 2; both HxW, or DxHxW with D = size / 2.
@@ -155,7 +155,7 @@ def write_phantom_dataset(
         raw_folder: The folder of raw datasets.
         dataset_id: 1 to 999.
         name: What follows ``DatasetNNN_``.
-        options: Its extent.
+        options: Extent of the dataset.
         overwrite: Whether an existing dataset of this id and name is replaced.
 
     Returns:

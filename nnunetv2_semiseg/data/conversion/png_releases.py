@@ -29,7 +29,7 @@ def grey(value: int) -> Colour:
 
 
 @dataclass(frozen=True)
-class SliceLayout:
+class PngLayout:
     """``DOMAIN/{train,test}/[inner/]{image,mask}/NAME.png``, mask and image of the same name.
 
     Attributes:

@@ -1,4 +1,4 @@
-"""From a released multi-domain data set to a raw dataset: what all converters share."""
+"""Conversion of a released data set of several domains into a raw dataset, which all converters share."""
 
 from __future__ import annotations
 
@@ -10,20 +10,10 @@ from pathlib import Path
 from typing import Literal, Protocol, TypeAlias
 
 from nnunetv2_semiseg.core.errors import UserError, UserFileError
-from nnunetv2_semiseg.data.raw.case_lists import choose_labeled
-from nnunetv2_semiseg.data.raw.writing import (
-    DatasetInfo,
-    Part,
-    RawCase,
-    Selection,
-    case_name,
-    write_raw_dataset,
-)
+from nnunetv2_semiseg.data.raw.case_selection import Selection, choose_labeled
+from nnunetv2_semiseg.data.raw.writing import DatasetInfo, Part, RawCase, case_name, write_raw_dataset
 
 Split: TypeAlias = Literal["train", "test"]
-
-TEST_FRACTION = 0.2
-"""Share of each domain that becomes test data where the release has no split."""
 
 
 @dataclass(frozen=True)
@@ -31,13 +21,14 @@ class SourceCase:
     """One image of a released data set.
 
     Attributes:
-        domain: Name of its domain.
-        stem: Its name within the domain.
-        split: Whether it belongs to the training or to the test data.
-        image: Its file.
-        masks: Its mask files; none where it has no annotation, several where one lesion is one file.
-        group: Cases of a group, such as a patient, are labeled together; empty where the case stands alone.
-        index: The slice of the files that is this case; None where the case is all of them.
+        domain: Name of the domain.
+        stem: Name of the case within its domain.
+        split: Whether the case belongs to the training or to the test data.
+        image: File of the image.
+        masks: Files of the mask; none without annotation, several where each lesion has a file.
+        group: Name of a group of cases, such as a patient, that are labeled together; empty where the case
+            stands alone.
+        index: Number of the slice that is this case; None where the case is a whole file.
     """
 
     domain: str
@@ -50,7 +41,7 @@ class SourceCase:
 
 
 Save: TypeAlias = Callable[[SourceCase, int | None, Path, Path | None], None]
-"""Writes one case: see `Layout.save`."""
+"""Function that writes one case, see `Layout.save`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,8 +49,8 @@ class SourceOptions:
     """What a user chooses with every converter.
 
     Attributes:
-        source: The data set's top folder.
-        dataset_id: Of the new dataset.
+        source: Top folder of the data set.
+        dataset_id: Id of the new dataset.
         size: Edge length in pixels to which whole images are resized; None keeps them.
         overwrite: Whether an existing dataset of the same id and name is replaced.
     """
@@ -80,11 +71,11 @@ class ConversionOptions(SourceOptions):
     """What a user chooses where labeled cases are picked out of a release.
 
     Attributes:
-        labeled_domain: The domain whose cases keep their labels.
-        num_labeled: How many of them do; groups, where the release has groups.
-        labeled_list: A file that names them instead, one a line.
+        labeled_domain: Domain whose cases keep their labels.
+        num_labeled: Number of cases that keep their labels; of groups, where the release has groups.
+        labeled_list: File that names these cases instead, one a line.
         selection: ``first`` by name or ``random``.
-        seed: Of the random selection.
+        seed: Seed of the random selection.
     """
 
     labeled_domain: str
@@ -99,7 +90,7 @@ class Layout(Protocol):
 
     @property
     def file_ending(self) -> str:
-        """Of the files written."""
+        """Ending of the files written, with the dot."""
 
     @property
     def expected(self) -> str:
@@ -120,14 +111,14 @@ class Release:
     """A released data set.
 
     Attributes:
-        name: Of the nnU-Net dataset.
-        layouts: The layouts in which it is found; the first that accepts a folder reads it.
-        channel_names: See `DatasetInfo`.
-        labels: See `DatasetInfo`.
-        reference: See `DatasetInfo`.
-        license: See `DatasetInfo`.
-        counted: What the user counts when asking for labeled cases, in the plural.
-        name_in_list: The case, or group of cases, that a line of a list names.
+        name: Name of the nnU-Net dataset, without its number.
+        layouts: Layouts in which the data set is found; the first that accepts a folder reads it.
+        channel_names: A name for each channel, see `DatasetInfo`.
+        labels: Names of the labels 0, 1, ...
+        reference: Paper or place of the data.
+        license: Terms of the data.
+        counted: Word, in the plural, for what the user counts when asking for labeled cases.
+        name_in_list: Function that gives the case, or group of cases, that a line of a list names.
     """
 
     name: str
@@ -199,7 +190,7 @@ def assign_parts(
     Args:
         cases: Training and test cases.
         options: The user's choices.
-        release: What the cases are of.
+        release: The data set.
 
     Raises:
         UserFileError: The list of labeled cases does not exist.
@@ -221,10 +212,9 @@ def assign_parts(
     }
 
 
-def last_fifth(stems: Sequence[str]) -> frozenset[str]:
-    """The test cases of a domain without a split: the last 20 % by name, at least one of two."""
-    count = max(int(len(stems) * TEST_FRACTION), min(len(stems) - 1, 1))
-    return frozenset(sorted(stems)[len(stems) - count :])
+def describe_size(options: SourceOptions) -> str:
+    """The size of the images in words, for a description."""
+    return "native size" if options.size is None else f"resized to {options.size}x{options.size}"
 
 
 def _find_layout(release: Release, source: Path) -> Layout:
@@ -259,11 +249,6 @@ def _choose_labeled(
         release.name_in_list,
     )
     return {case for name in chosen for case in groups[name]}
-
-
-def describe_size(options: SourceOptions) -> str:
-    """The size of the images in words, for a description."""
-    return "native size" if options.size is None else f"resized to {options.size}x{options.size}"
 
 
 def _describe(options: ConversionOptions, counted: str) -> str:

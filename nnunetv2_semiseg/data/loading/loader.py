@@ -77,7 +77,7 @@ def build_unlabeled_loader(
         patch_size: Patch that the network gets, S.
         label_manager: nnU-Net's label manager of the dataset.
         transform: Makes the two views, see `build_two_view_transform`.
-        device: Where the training runs; batches are pinned in memory for CUDA.
+        device: The training's device; batches are pinned in memory for CUDA.
         num_processes: Background processes; None: as many as nnU-Net takes for labeled images
             (``nnUNet_n_proc_DA``). 0 loads in this process and is reproducible from numpy's and torch's
             seeds.
@@ -114,13 +114,13 @@ class PairedLoader:
         Args:
             labeled: nnU-Net's loader: ``data`` ``L x C x S``, ``target`` ``L x 1 x S`` or, with deep
                 supervision, a list of such, and ``keys``.
-            unlabeled: From `build_unlabeled_loader`.
+            unlabeled: Loader of unlabeled patches, from `build_unlabeled_loader`.
         """
         self.labeled = labeled
         self.unlabeled = unlabeled
 
     def __iter__(self) -> PairedLoader:
-        """Itself."""
+        """The loader itself."""
         return self
 
     def __next__(self) -> SemiSegBatch:

@@ -29,7 +29,7 @@ def pair_with_unlabeled(
         batch_size: Unlabeled samples in a batch.
         views: The strong view.
         label_manager: nnU-Net's label manager of the dataset.
-        device: Where the training runs.
+        device: The training's device.
         reproducible: Let the labeled images' blur choose its algorithm by size instead of by timing both.
 
     Returns:

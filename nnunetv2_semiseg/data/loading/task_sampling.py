@@ -29,7 +29,7 @@ class TaskSampling:
     """How often each case is drawn, and which task a drawn case stands for."""
 
     def __init__(self, case_tasks: Mapping[str, Sequence[int]], num_tasks: int) -> None:
-        """Count.
+        """Count the cases of each task.
 
         Args:
             case_tasks: The task ids, from 0, of every labeled case of the training, and of no other case.
@@ -75,7 +75,7 @@ class TaskSampling:
         """One task for each drawn case, from torch's global CPU stream.
 
         Args:
-            cases: Of a batch, L of them.
+            cases: Names of the cases in a batch, L of them.
 
         Returns:
             Task ids, ``L``, int64.
@@ -86,7 +86,7 @@ class TaskSampling:
         """All tasks of each drawn case.
 
         Args:
-            cases: Of a batch, L of them.
+            cases: Names of the cases in a batch, L of them.
 
         Returns:
             Task ids in order, ``L x K``, int64; K is the most that any case has, and -1 stands behind those

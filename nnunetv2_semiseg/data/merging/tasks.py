@@ -56,9 +56,9 @@ class TaskTable:
     """All tasks of a merged dataset.
 
     Attributes:
-        tasks: By label: the task with label ``i`` is ``tasks[i - 1]``.
-        by_case: The tasks that each labeled or test case is annotated for, by label.
-        file: Where this stands, for errors.
+        tasks: All tasks in the order of their labels: the task with label ``i`` is ``tasks[i - 1]``.
+        by_case: Tasks that each labeled or test case is annotated for, in the order of their labels.
+        file: File that says so, for error messages.
     """
 
     tasks: tuple[Task, ...]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,18 +10,22 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from nnunetv2.imageio.base_reader_writer import BaseReaderWriter
-from nnunetv2.imageio.reader_writer_registry import (
-    LIST_OF_IO_CLASSES,
-    determine_reader_writer_from_dataset_json,
-)
+from nnunetv2.imageio.reader_writer_registry import LIST_OF_IO_CLASSES
 from tqdm import tqdm
 
 from nnunetv2_semiseg.core.errors import UserError, UserFileError
 from nnunetv2_semiseg.core.files import write_json
 from nnunetv2_semiseg.core.processes import results_of_workers
-from nnunetv2_semiseg.data.raw.folders import link_or_copy
+from nnunetv2_semiseg.data.raw.folders import UNLABELED_IMAGES, link_or_copy
 from nnunetv2_semiseg.data.raw.image_checks import Expectation, check_image, learn_expectation
-from nnunetv2_semiseg.data.raw.reading import image_names, read_dataset_json, training_cases
+from nnunetv2_semiseg.data.raw.reading import (
+    SEGMENTATION_SUFFIX,
+    case_and_channel,
+    images_by_case,
+    read_dataset_json,
+    reader_for,
+    training_cases,
+)
 
 IMAGE_ENDINGS = {
     ".jpg",
@@ -35,10 +38,10 @@ IMAGE_ENDINGS = {
 """Files with these are meant to be images; others, such as a readme, are not looked at."""
 
 MAX_PROBLEMS = 10
-"""How many problems one message shows."""
+"""Number of problems that one message shows."""
 
 MANY = 20
-"""From so many images on, to start processes takes less time than they save."""
+"""Number of images from which on background processes save more time than their start takes."""
 
 TITLE = "new images"
 
@@ -53,7 +56,7 @@ CaseFiles: TypeAlias = dict[str, list[Path]]
 
 @dataclass(frozen=True)
 class AddedImages:
-    """What was added.
+    """Images that were added to a dataset.
 
     Attributes:
         cases: Names of the new cases.
@@ -94,24 +97,24 @@ def add_unlabeled(
     training = training_cases(dataset, dataset_json)
     labeled = [case.images for case in training.values()]
     cases, problems = _group_files(images, ending, len(labeled[0]))
-    taken = (
-        set(training) | image_names(dataset / "imagesTs", ending) | image_names(dataset / "imagesUn", ending)
-    )
+    folders = (dataset / "imagesTs", dataset / UNLABELED_IMAGES)
+    taken = {*training, *(case for folder in folders for case in images_by_case(folder, ending))}
     problems += [f"case '{case}': the dataset has a case of this name" for case in sorted(taken & set(cases))]
-    reader = determine_reader_writer_from_dataset_json(dataset_json, str(labeled[0][0]), verbose=False)()
+    reader = reader_for(dataset_json, labeled[0][0])
     expectation = learn_expectation(labeled, dataset_json["channel_names"].values(), reader)
     # read where they will be, under their final names: some readers look for spacings by the name
-    with tempfile.TemporaryDirectory(prefix=".imagesUn.", dir=dataset) as staging:
+    with tempfile.TemporaryDirectory(prefix=f".{UNLABELED_IMAGES}.", dir=dataset) as staging:
         placed = {
             case: _place(case, files, Path(staging), ending, copy) for case, files in sorted(cases.items())
         }
         unreadable, warnings = _check_images(placed, reader, expectation, num_processes)
         _refuse([*problems, *unreadable])
-        (dataset / "imagesUn").mkdir(exist_ok=True)
+        target = dataset / UNLABELED_IMAGES
+        target.mkdir(exist_ok=True)
         if domain is not None:  # first: a kill in between leaves no image whose domain is not noted
             _note_domain(dataset, dataset_json, cases, domain)
         for path in Path(staging).iterdir():
-            path.rename(dataset / "imagesUn" / path.name)
+            path.rename(target / path.name)
     return AddedImages(sorted(cases), warnings)
 
 
@@ -127,6 +130,8 @@ def _group_files(folder: Path, ending: str, files_per_case: int) -> tuple[CaseFi
                 problems.append(f"{path.name}: the dataset's files end with {ending}")
             continue
         case, channel = _parse_name(path.name.removesuffix(ending), files_per_case)
+        if case.endswith(SEGMENTATION_SUFFIX):
+            problems.append(f"{path.name}: a case name must not end in '{SEGMENTATION_SUFFIX}'")
         if channel >= files_per_case:
             problems.append(f"{path.name}: the dataset has channels 0000 to {files_per_case - 1:04d}")
         elif channel in by_case.setdefault(case, {}):
@@ -146,10 +151,10 @@ def _group_files(folder: Path, ending: str, files_per_case: int) -> tuple[CaseFi
 
 
 def _parse_name(stem: str, files_per_case: int) -> tuple[str, int]:
-    match = re.fullmatch(r"(.+)_(\d{4})", stem)
-    if match and (files_per_case > 1 or match[2] == "0000"):
-        return match[1], int(match[2])
-    # of a dataset with one file a case, "scan_2021" is a whole name
+    parts = case_and_channel(stem)
+    if parts is not None and (files_per_case > 1 or parts[1] == 0):
+        return parts
+    # where a case is one file, "scan_2021" is a whole name
     return stem, 0
 
 
@@ -172,7 +177,7 @@ def _check_images(
     num_processes: int,
 ) -> tuple[list[str], list[str]]:
     """Problems and warnings, each naming its case."""
-    check = partial(check_image, reader=reader, expectation=expectation)
+    check = partial(check_image, reader=reader, expected=expectation)
     files = list(cases.values())
     if num_processes == 1 or len(files) < MANY:
         found = list(map(check, tqdm(files, desc=TITLE, unit="case")))

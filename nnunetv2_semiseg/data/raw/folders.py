@@ -1,14 +1,11 @@
-"""Where raw datasets lie and how a new one appears there: whole or not at all."""
+"""Where raw datasets lie, what they and their folders may be called, and how they share files."""
 
 from __future__ import annotations
 
 import os
 import re
 import shutil
-import tempfile
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from nnunetv2.paths import nnUNet_preprocessed, nnUNet_raw
@@ -19,8 +16,14 @@ from nnunetv2.utilities.dataset_name_id_conversion import (
 
 from nnunetv2_semiseg.core.errors import UserError, UserFileError
 
+UNLABELED_IMAGES = "imagesUn"
+"""Folder of a raw dataset's unlabeled images, which are named like those in ``imagesTr``."""
+
+HIDDEN_LABELS = "labelsUn_hidden"
+"""Folder of labels of unlabeled images. No training reads it; an evaluation may."""
+
 MAX_DATASET_ID = 999
-"""nnU-Net reads the id from three digits of the folder's name."""
+"""Largest id that nnU-Net can read from the three digits of a folder's name."""
 
 
 def raw_folder() -> Path:
@@ -39,7 +42,7 @@ def find_raw_dataset(dataset: int | str) -> Path:
     """The raw folder of an existing dataset.
 
     Args:
-        dataset: Its id (``27``, ``"27"``) or its whole name (``"Dataset027_ACDC"``).
+        dataset: The dataset's id (``27``, ``"27"``) or whole name (``"Dataset027_ACDC"``).
 
     Raises:
         UserFileError: No raw dataset has this id or name.
@@ -96,30 +99,6 @@ def new_dataset_folder(parent: Path, dataset_id: int, name: str, overwrite: bool
     return target
 
 
-@contextmanager
-def staged_folder(target: Path) -> Iterator[Path]:
-    """Write a folder next to its place and move it there at the end.
-
-    Args:
-        target: The final path. What is there is replaced when the block ends without an exception; after an
-            exception it is as before and nothing of the new folder is left.
-
-    Yields:
-        The empty folder to write to.
-    """
-    target.parent.mkdir(parents=True, exist_ok=True)
-    # a leading dot hides it from nnU-Net, which takes every Dataset* folder for a dataset
-    staging = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
-    try:
-        # not the temporary folder itself: that one is closed to other users of a shared disk
-        folder = staging / "new"
-        folder.mkdir()
-        yield folder
-        _replace_folder(folder, target, staging / "old")
-    finally:
-        shutil.rmtree(staging)
-
-
 def link_or_copy(source: Path, target: Path, copy: bool = False) -> None:
     """Make ``target`` a hard link to ``source``, or a copy on demand and where links are impossible."""
     source = source.resolve()
@@ -130,18 +109,6 @@ def link_or_copy(source: Path, target: Path, copy: bool = False) -> None:
         except OSError:
             pass
     shutil.copyfile(source, target)
-
-
-def _replace_folder(folder: Path, target: Path, old: Path) -> None:
-    if not target.exists():
-        folder.rename(target)
-        return
-    target.rename(old)
-    try:
-        folder.rename(target)
-    except BaseException:
-        old.rename(target)
-        raise
 
 
 def _warn_of_stale_preprocessing(name: str) -> None:

@@ -2,34 +2,31 @@
 
 from __future__ import annotations
 
-import json
 from functools import partial
 from pathlib import Path
 
 from tqdm import tqdm
 
 from nnunetv2_semiseg.core.errors import UserError
-from nnunetv2_semiseg.data.raw.case_lists import choose_labeled
+from nnunetv2_semiseg.core.files import staged_folder, write_json
+from nnunetv2_semiseg.data.raw.case_selection import Selection, choose_labeled
 from nnunetv2_semiseg.data.raw.folders import (
+    HIDDEN_LABELS,
+    UNLABELED_IMAGES,
     dataset_folder_name,
     link_or_copy,
     new_dataset_folder,
-    staged_folder,
 )
 from nnunetv2_semiseg.data.raw.reading import (
     LabeledCase,
-    image_names,
     image_sidecar,
+    images_by_case,
     label_sidecar,
     read_dataset_json,
     training_cases,
 )
-from nnunetv2_semiseg.data.raw.writing import Selection
 
-HIDDEN_LABELS = "labelsUn_hidden"
-"""Folder of the hidden labels. No training reads it; an evaluation may."""
-
-CARRIED_OVER = ("imagesUn", "imagesTs", "labelsTs", HIDDEN_LABELS)
+CARRIED_OVER = (UNLABELED_IMAGES, "imagesTs", "labelsTs", HIDDEN_LABELS)
 
 
 def hide_labels(
@@ -50,11 +47,11 @@ def hide_labels(
 
     Args:
         source: The raw dataset.
-        dataset_id: Of the new dataset, which is written next to ``source``.
+        dataset_id: Id of the new dataset, which is written next to ``source``.
         name: What follows ``DatasetNNN_`` in the new dataset's name.
-        num_labeled: How many cases keep their labels; None with a list.
+        num_labeled: Number of cases that keep their labels; None with a list.
         selection: ``first`` by name or ``random``.
-        seed: Of the random selection.
+        seed: Seed of the random selection.
         overwrite: Whether an existing dataset of this id and name is replaced.
         labeled_list: A file that names the cases that keep their labels, or their label files, one a line.
 
@@ -73,8 +70,10 @@ def hide_labels(
     dataset_json = read_dataset_json(source)
     ending = dataset_json["file_ending"]
     cases = training_cases(source, dataset_json)
-    for case in sorted(image_names(source / "imagesUn", ending) & set(cases)):
-        raise UserError(f"{source}: case '{case}' is both labeled and in imagesUn; rename one of them")
+    for case in sorted(images_by_case(source / UNLABELED_IMAGES, ending).keys() & cases.keys()):
+        raise UserError(
+            f"{source}: case '{case}' is both labeled and in {UNLABELED_IMAGES}; rename one of them"
+        )
     what = f"training cases in {source.name}"
     name_of = partial(_name_in_list, ending=ending)
     labeled = set(choose_labeled(cases, num_labeled, labeled_list, selection, seed, what, name_of))
@@ -84,7 +83,7 @@ def hide_labels(
             _place_case(folder, case, files, case in labeled, ending)
         new_json = {key: value for key, value in dataset_json.items() if key != "dataset"}
         new_json |= {"numTraining": len(labeled), "name": name}
-        (folder / "dataset.json").write_text(json.dumps(new_json, indent=4))
+        write_json(folder / "dataset.json", new_json, indent=4)
     return target
 
 
@@ -94,7 +93,7 @@ def _name_in_list(line: str, ending: str) -> str:
 
 
 def _place_case(folder: Path, case: str, files: LabeledCase, labeled: bool, ending: str) -> None:
-    images = folder / ("imagesTr" if labeled else "imagesUn")
+    images = folder / ("imagesTr" if labeled else UNLABELED_IMAGES)
     labels = folder / ("labelsTr" if labeled else HIDDEN_LABELS)
     images.mkdir(exist_ok=True)
     labels.mkdir(exist_ok=True)

@@ -12,21 +12,20 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, TypeAlias, get_args
+from typing import Literal, TypeAlias
 
-import numpy as np
 from nnunetv2.dataset_conversion.generate_dataset_json import generate_dataset_json
 from tqdm import tqdm
 
 from nnunetv2_semiseg.core.errors import UserError
-from nnunetv2_semiseg.data.raw.folders import new_dataset_folder, staged_folder
+from nnunetv2_semiseg.core.files import staged_folder
+from nnunetv2_semiseg.data.raw.folders import UNLABELED_IMAGES, new_dataset_folder
 
 Part: TypeAlias = Literal["labeled", "unlabeled", "test"]
-Selection: TypeAlias = Literal["first", "random"]
 
 FOLDERS: dict[Part, tuple[str, str | None]] = {
     "labeled": ("imagesTr", "labelsTr"),
-    "unlabeled": ("imagesUn", None),
+    "unlabeled": (UNLABELED_IMAGES, None),
     "test": ("imagesTs", "labelsTs"),
 }
 """The folders of images and labels of each part of a raw dataset."""
@@ -38,10 +37,10 @@ class RawCase:
 
     Attributes:
         name: Case name, unique in the dataset.
-        part: Decides the folders.
-        domain: Where the image comes from: a centre, a vendor.
-        save: Called with the path for the one image file and with the one for the label, which is None for
-            unlabeled cases; writes them.
+        part: Part of the dataset that the case belongs to, which decides its folders.
+        domain: Place that the image comes from, such as a centre or a vendor.
+        save: Function that writes the case. It gets the path for the image file and the path for the label,
+            which is None for unlabeled cases.
     """
 
     name: str
@@ -55,10 +54,10 @@ class DatasetInfo:
     """What ``dataset.json`` says of the dataset as a whole.
 
     Attributes:
-        channel_names: One for each channel; nnU-Net chooses the normalisation by them.
+        channel_names: A name for each channel; nnU-Net chooses the normalisation by them.
         labels: Names of the labels 0, 1, ...; the first is the background.
-        file_ending: Of images and labels, with the dot.
-        description: For readers.
+        file_ending: Ending of image and label files, with the dot.
+        description: What the dataset is, for people who read dataset.json.
         reference: Paper or place of the data.
         license: Terms of the data.
     """
@@ -85,7 +84,7 @@ def write_raw_dataset(
         parent: The folder of raw datasets.
         dataset_id: 1 to 999.
         name: What follows ``DatasetNNN_``.
-        info: For dataset.json.
+        info: What dataset.json says of the dataset.
         cases: All cases of all parts.
         overwrite: Whether an existing dataset of this id and name is replaced.
 
@@ -109,7 +108,7 @@ def check_unique(names: Sequence[str]) -> None:
     """Refuse case names that appear more than once.
 
     Raises:
-        UserError: Names the first of them.
+        UserError: A name appears more than once; the message has the first such name.
     """
     for name, count in Counter(names).items():
         if count > 1:
@@ -121,44 +120,13 @@ def case_name(domain: str, stem: str) -> str:
 
     The part up to the first underscore is the domain, which is why its own underscores become hyphens: domain
     ``A`` with ``B_1`` and domain ``A_B`` with ``1`` stay apart. Each becomes one: ``_A`` and ``__A`` differ.
+
+    Example:
+        >>> case_name("Site A", "patient 07")
+        'Site-A_patient_07'
     """
     domain = re.sub(r"[^A-Za-z0-9]", "-", domain)
     return f"{domain}_{re.sub(r'[^A-Za-z0-9_-]+', '_', stem)}"
-
-
-def select_cases(
-    names: Sequence[str],
-    count: int,
-    selection: Selection = "first",
-    seed: int = 0,
-    what: str = "cases",
-) -> list[str]:
-    """Choose the cases that are to be labeled.
-
-    Args:
-        names: Candidates in any order, each once.
-        count: How many to choose, at least 1.
-        selection: ``first`` by name or ``random``.
-        seed: Of the random selection.
-        what: How to name the candidates in an error.
-
-    Returns:
-        ``count`` of the names, sorted.
-
-    Raises:
-        UserError: Fewer than ``count`` candidates, ``count`` below 1, or an unknown ``selection``.
-    """
-    if selection not in get_args(Selection):
-        raise UserError(f"selection '{selection}' is unknown; choose one of {', '.join(get_args(Selection))}")
-    if count < 1:
-        raise UserError(f"{count} labeled cases are too few; at least 1 is needed")
-    if count > len(names):
-        raise UserError(f"{count} labeled cases asked for, but there are only {len(names)} {what}")
-    ordered = sorted(names)
-    if selection == "first":
-        return ordered[:count]
-    chosen = np.random.default_rng(seed).choice(len(ordered), size=count, replace=False)
-    return [ordered[index] for index in sorted(chosen)]
 
 
 def _write_case(folder: Path, case: RawCase, file_ending: str) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,30 +11,34 @@ import numpy as np
 from nnunetv2.training.dataloading.nnunet_dataset import comp_blosc2_params, nnUNetDatasetBlosc2
 
 from nnunetv2_semiseg.core.errors import UserError
+from nnunetv2_semiseg.core.files import short_reason
+from nnunetv2_semiseg.data.raw.image_checks import Expectation, problem_of
 
 
 @dataclass(frozen=True)
-class CaseTask:
-    """One case to preprocess.
+class PendingCase:
+    """An unlabeled case that is to be preprocessed.
 
     Attributes:
-        case: Name of the case.
-        files: Its images, in the order of their channels.
-        output: Existing folder that receives the case's files.
+        name: Name of the case.
+        files: Files of the image, in the order of its channels.
+        output: Existing folder that receives the preprocessed files.
         plans_manager: nnU-Net's plans.
         configuration_manager: The configuration to preprocess for.
         dataset_json: Content of the dataset's ``dataset.json``.
+        expected: What images of the dataset are like.
     """
 
-    case: str
+    name: str
     files: tuple[Path, ...]
     output: Path
     plans_manager: Any
     configuration_manager: Any
     dataset_json: Mapping[str, Any]
+    expected: Expectation
 
 
-def preprocess_case(task: CaseTask) -> str | None:
+def preprocess_case(case: PendingCase) -> str | None:
     """Preprocess an image as nnU-Net does for a labeled case, and write it in nnU-Net's format.
 
     Returns:
@@ -43,64 +46,42 @@ def preprocess_case(task: CaseTask) -> str | None:
         is raised instead.
     """
     try:
-        data, seg, properties = _run_preprocessor(task)
+        data, seg, properties = _run_preprocessor(case)
     except MemoryError:
         raise
-    except Exception as error:  # readers raise what they like on a broken file
-        reason = (str(error) or type(error).__name__).strip().splitlines()[-1]
-        return textwrap.shorten(reason, 120)
-    _save(task, data, seg, properties)
+    except Exception as error:  # readers raise whatever their libraries do
+        return short_reason(error)
+    _save(case, data, seg, properties)
     return None
 
 
-def _run_preprocessor(task: CaseTask) -> tuple[np.ndarray, np.ndarray, dict[str, Any]]:
-    """The two halves of nnU-Net's ``run_case``, the image checked between them.
-
-    A flat image among volumes would otherwise be resampled from the slice thickness of 999 that nnU-Net gives
-    it, to hundreds of slices.
-    """
-    plans = task.plans_manager
-    data, properties = plans.image_reader_writer_class().read_images([str(file) for file in task.files])
-    if not np.isfinite(data).all():
-        raise UserError("it has values that are NaN or infinite")
-    _check_channels(data.shape[0], task.dataset_json)
-    _check_dimension(data.shape[1:], plans)
-    preprocessor = task.configuration_manager.preprocessor_class(verbose=False)
+def _run_preprocessor(case: PendingCase) -> tuple[np.ndarray, np.ndarray, dict[str, Any]]:
+    """The two halves of nnU-Net's ``run_case``, the image checked between them."""
+    plans = case.plans_manager
+    data, properties = plans.image_reader_writer_class().read_images([str(file) for file in case.files])
+    problem = problem_of(data, case.expected)
+    if problem is not None:
+        raise UserError(f"it {problem}")
+    preprocessor = case.configuration_manager.preprocessor_class(verbose=False)
     data, seg, properties = preprocessor.run_case_npy(
-        data, None, properties, plans, task.configuration_manager, task.dataset_json
+        data, None, properties, plans, case.configuration_manager, case.dataset_json
     )
     properties["class_locations"] = {}  # nnU-Net's loader looks the key up
     return data, seg, properties
 
 
-def _check_channels(channels: int, dataset_json: Mapping[str, Any]) -> None:
-    # nnU-Net 1 called them modalities, and nnU-Net 2 still reads such files
-    names = dataset_json.get("channel_names") or dataset_json["modality"]
-    if channels != len(names):
-        raise UserError(f"it has {channels} channel(s) and dataset.json names {len(names)}")
-
-
-def _check_dimension(shape: tuple[int, ...], plans_manager: Any) -> None:
-    flat = shape[plans_manager.transpose_forward[0]] == 1
-    plans_are_flat = round(plans_manager.original_median_shape_after_transp[0]) == 1
-    if flat and not plans_are_flat:
-        raise UserError("it is a 2D image and the labeled ones are volumes")
-    if plans_are_flat and not flat:
-        raise UserError("it is a volume and the labeled images are 2D")
-
-
-def _save(task: CaseTask, data: np.ndarray, seg: np.ndarray, properties: dict[str, Any]) -> None:
+def _save(case: PendingCase, data: np.ndarray, seg: np.ndarray, properties: dict[str, Any]) -> None:
     """Write as nnU-Net's ``run_case_save`` does."""
     data = data.astype(np.float32, copy=False)
     seg = seg.astype(np.int16, copy=False)
-    patch_size = tuple(task.configuration_manager.patch_size)
+    patch_size = tuple(case.configuration_manager.patch_size)
     blocks, chunks = comp_blosc2_params(data.shape, patch_size, data.itemsize)
     blocks_seg, chunks_seg = comp_blosc2_params(seg.shape, patch_size, seg.itemsize)
     nnUNetDatasetBlosc2.save_case(
         data,
         seg,
         properties,
-        str(task.output / task.case),
+        str(case.output / case.name),
         chunks=chunks,
         blocks=blocks,
         chunks_seg=chunks_seg,

@@ -1,16 +1,14 @@
-"""Finding the unlabeled raw images of a dataset, ``imagesUn/``."""
+"""Finding the unlabeled images of a raw dataset, and refusing files that nnU-Net could not use."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from nnunetv2_semiseg.core.errors import UserError, UserFileError
-
-FOLDER = "imagesUn"
-"""Where unlabeled images lie in a raw dataset, named like those in ``imagesTr``."""
+from nnunetv2_semiseg.data.raw.folders import UNLABELED_IMAGES
+from nnunetv2_semiseg.data.raw.reading import SEGMENTATION_SUFFIX, case_and_channel
 
 
 def find_unlabeled_cases(
@@ -20,8 +18,8 @@ def find_unlabeled_cases(
 
     Args:
         raw_dataset: ``nnUNet_raw/DatasetNNN_Name``.
-        dataset_json: Its ``dataset.json``.
-        log: Is told about files that do not belong to any case.
+        dataset_json: Content of the dataset's ``dataset.json``.
+        log: Takes a line about files that do not belong to any case.
 
     Returns:
         Case name -> files in the order of their channels; sorted by name.
@@ -32,7 +30,7 @@ def find_unlabeled_cases(
             also that of a labeled case.
     """
     ending = dataset_json["file_ending"]
-    folder = raw_dataset / FOLDER
+    folder = raw_dataset / UNLABELED_IMAGES
     cases = _by_case(_images(folder, ending, log), ending)
     if not cases:
         raise UserFileError(
@@ -55,26 +53,25 @@ def _images(folder: Path, ending: str, log: Callable[[str], None]) -> list[Path]
     return [file for file in visible if file.name.endswith(ending)]
 
 
-def _by_case(files: Iterable[Path], ending: str) -> dict[str, dict[str, Path]]:
-    """Case name -> four-digit channel number -> file."""
-    cases: dict[str, dict[str, Path]] = {}
+def _by_case(files: Iterable[Path], ending: str) -> dict[str, dict[int, Path]]:
+    """Case name -> channel number -> file."""
+    cases: dict[str, dict[int, Path]] = {}
     for file in files:
-        match = re.fullmatch(rf"(.+)_(\d{{4}}){re.escape(ending)}", file.name)
-        if match is None:
+        parts = case_and_channel(file.name.removesuffix(ending))
+        if parts is None:
             raise UserError(f"{file} has no channel number: rename it like imagesTr, CASE_0000{ending}")
-        case, channel = match.groups()
-        if case.endswith("_seg"):
-            # nnU-Net would take CASE_seg.b2nd for the segmentation of CASE
-            raise UserError(f"{file}: a case name must not end in '_seg'; rename the file")
+        case, channel = parts
+        if case.endswith(SEGMENTATION_SUFFIX):
+            raise UserError(f"{file}: a case name must not end in '{SEGMENTATION_SUFFIX}'; rename the file")
         cases.setdefault(case, {})[channel] = file
     return cases
 
 
-def _labeled_cases(raw_dataset: Path, dataset_json: Mapping[str, Any]) -> dict[str, dict[str, Path]]:
+def _labeled_cases(raw_dataset: Path, dataset_json: Mapping[str, Any]) -> dict[str, dict[int, Path]]:
     """The labeled cases like `_by_case`; without those of `imagesTr` where it does not exist."""
     if "dataset" in dataset_json:  # nnU-Net's way of naming files outside of imagesTr
         return {
-            case: {f"{channel:04d}": Path(file) for channel, file in enumerate(entry["images"])}
+            case: dict(enumerate(map(Path, entry["images"])))
             for case, entry in dataset_json["dataset"].items()
         }
     ending = dataset_json["file_ending"]
@@ -87,13 +84,13 @@ def _refuse_labeled(cases: Mapping[str, Any], labeled: Mapping[str, Any], raw_da
     if both:
         raise UserError(
             f"{naming(both)}: labeled and unlabeled in {raw_dataset}; remove the case from imagesTr or from "
-            f"{FOLDER} (nnUNetv2_semiseg_hide_labels moves labeled cases)"
+            f"{UNLABELED_IMAGES} (nnUNetv2_semiseg_hide_labels moves labeled cases)"
         )
 
 
 def _refuse_incomplete(
-    cases: Mapping[str, Mapping[str, Path]],
-    reference: Mapping[str, Mapping[str, Path]],
+    cases: Mapping[str, Mapping[int, Path]],
+    reference: Mapping[str, Mapping[int, Path]],
     folder: Path,
     ending: str,
 ) -> None:
@@ -101,17 +98,16 @@ def _refuse_incomplete(
     expected = {channel for files in reference.values() for channel in files}
     for case, files in sorted(cases.items()):
         for channel in sorted(expected - set(files)):
-            raise UserError(
-                f"case {case} lacks a channel: add {folder / f'{case}_{channel}{ending}'} or remove the case"
-            )
+            missing = folder / f"{case}_{channel:04d}{ending}"
+            raise UserError(f"case {case} lacks a channel: add {missing} or remove the case")
         for channel in sorted(set(files) - expected):
             raise UserError(
-                f"{files[channel]}: the labeled cases have no channel {channel}; remove this file"
+                f"{files[channel]}: the labeled cases have no channel {channel:04d}; remove this file"
             )
 
 
 def naming(cases: Iterable[str], most: int = 5) -> str:
-    """Case names for a message: the first few, and how many there are beyond."""
+    """Case names in a message: the first few, and the number of the others."""
     names = list(cases)
     beyond = f" and {len(names) - most} more" if len(names) > most else ""
     return ("case " if len(names) == 1 else "cases ") + ", ".join(names[:most]) + beyond

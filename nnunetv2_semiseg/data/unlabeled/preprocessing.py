@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
 from nnunetv2.configuration import default_num_processes
 from nnunetv2.paths import nnUNet_preprocessed, nnUNet_raw
+from nnunetv2.preprocessing.normalization.default_normalization_schemes import RGBTo01Normalization
 
 from nnunetv2_semiseg.core.errors import UserError, UserFileError
+from nnunetv2_semiseg.core.files import locked, read_json
 from nnunetv2_semiseg.core.processes import results_of_workers
-from nnunetv2_semiseg.data.unlabeled.case import CaseTask, preprocess_case
-from nnunetv2_semiseg.data.unlabeled.finding import FOLDER, find_unlabeled_cases, naming
-from nnunetv2_semiseg.data.unlabeled.sources import Sources, recognised_sources, with_digests
+from nnunetv2_semiseg.data.raw.folders import UNLABELED_IMAGES
+from nnunetv2_semiseg.data.raw.image_checks import Expectation, are_volumes
+from nnunetv2_semiseg.data.unlabeled.case import PendingCase, preprocess_case
+from nnunetv2_semiseg.data.unlabeled.finding import find_unlabeled_cases, naming
+from nnunetv2_semiseg.data.unlabeled.input_files import InputFiles, recognised_files, with_digests
 from nnunetv2_semiseg.data.unlabeled.store import UnlabeledStore, plan_fields
 
 Log = Callable[[str], None]
@@ -35,8 +39,8 @@ class UnlabeledData:
     """Preprocessed unlabeled cases.
 
     Attributes:
-        folder: Holds them in nnU-Net's format (``nnUNetDatasetBlosc2``).
-        cases: Their names, sorted.
+        folder: Folder with the cases in nnU-Net's format (``nnUNetDatasetBlosc2``).
+        cases: Names of the cases, sorted.
     """
 
     folder: Path
@@ -64,7 +68,7 @@ def preprocess_unlabeled(
         configuration_manager: The configuration to preprocess for.
         dataset_json: Content of the dataset's ``dataset.json``.
         num_processes: Background processes; None: nnU-Net's default (``nnUNet_def_n_proc``, else 8).
-        log: Takes a line for the user.
+        log: Takes lines for the user.
 
     Returns:
         Folder and names of the cases.
@@ -74,37 +78,66 @@ def preprocess_unlabeled(
         UserError: File names do not fit the dataset, or images cannot be used; those that can are done.
         WorkerKilledError: A background process was killed.
     """
-    store = UnlabeledStore(Path(nnUNet_preprocessed) / dataset_name, configuration_manager.data_identifier)
+    preprocessed = Path(nnUNet_preprocessed) / dataset_name
+    store = UnlabeledStore(preprocessed, configuration_manager.data_identifier)
     fields = plan_fields(plans_manager, configuration_manager)
     raw_dataset = Path(nnUNet_raw) / dataset_name if nnUNet_raw.is_set() else None
     if raw_dataset is None or not raw_dataset.is_dir():
         return _already_preprocessed(store, fields, dataset_name, log)
 
     images = find_unlabeled_cases(raw_dataset, dataset_json, log)
-
-    def task(case: str, output: Path) -> CaseTask:
-        return CaseTask(case, tuple(images[case]), output, plans_manager, configuration_manager, dataset_json)
-
     # looked at without the lock first: the folder may be read-only where there is nothing to do
-    wanted = recognised_sources(images, store.manifest.cases)
+    wanted = recognised_files(images, store.manifest.cases)
     if store.is_current(fields, wanted):
         _note_times(store, fields, wanted)
         log(f"unlabeled images: all {len(images)} cases are up to date in {store.folder}")
     else:
-        with _locked(store.lock_file, log):
-            problems = _update(store, fields, images, task, num_processes or default_num_processes, log)
-        _refuse(problems, raw_dataset / FOLDER)
+        pending = partial(
+            PendingCase,
+            plans_manager=plans_manager,
+            configuration_manager=configuration_manager,
+            dataset_json=dataset_json,
+            expected=_expectation(preprocessed, plans_manager, configuration_manager, dataset_json),
+        )
+        preprocessed.mkdir(parents=True, exist_ok=True)
+        busy = (
+            "another process is preprocessing these unlabeled images; waiting until it releases "
+            f"{store.lock_file}"
+        )
+        with locked(store.lock_file, busy, log=log):
+            problems = _update(store, fields, images, pending, num_processes or default_num_processes, log)
+        _refuse(problems, raw_dataset / UNLABELED_IMAGES)
     return UnlabeledData(store.folder, tuple(images))
 
 
-def _note_times(store: UnlabeledStore, fields: Mapping[str, Any], wanted: Mapping[str, Sources]) -> None:
+def _expectation(
+    preprocessed: Path, plans_manager: Any, configuration_manager: Any, dataset_json: Mapping[str, Any]
+) -> Expectation:
+    """What images are like, from the plans and, as plans don't say it, the fingerprint of the labeled images.
+
+    A 2D image among volumes would be resampled from the slice thickness of 999 that nnU-Net gives it, to
+    hundreds of slices.
+    """
+    # nnU-Net 1 called channels modalities, and nnU-Net 2 still reads such files
+    channels = dataset_json.get("channel_names") or dataset_json["modality"]
+    schemes = set(configuration_manager.normalization_schemes)
+    file = preprocessed / "dataset_fingerprint.json"
+    remedy = "run nnUNetv2_extract_fingerprint for this dataset"
+    shapes = read_json(file, remedy).get("shapes_after_crop", []) if file.is_file() else []
+    if not shapes:
+        axis = list(plans_manager.transpose_forward).index(0)
+        shapes = [[round(plans_manager.original_median_shape_after_transp[axis])]]
+    return Expectation(len(channels), are_volumes(shapes), schemes == {RGBTo01Normalization.__name__})
+
+
+def _note_times(store: UnlabeledStore, fields: Mapping[str, Any], wanted: Mapping[str, InputFiles]) -> None:
     """Keep the times of images that were copied, so that they need not be read at every start."""
     if store.manifest.cases == wanted:
         return
-    # a read-only folder, or another process at work: they are read again next time
-    with contextlib.suppress(OSError, NotImplementedError), FileLock(store.lock_file, timeout=0):
+    # a read-only folder, a disk without locks, another process at work: they are read again next time
+    with contextlib.suppress(OSError, UserError), locked(store.lock_file, "busy") as held:
         store.reload()
-        if store.is_current(fields, wanted):
+        if held and store.is_current(fields, wanted):
             store.manifest.cases = dict(wanted)
             store.save()
 
@@ -113,22 +146,22 @@ def _update(
     store: UnlabeledStore,
     fields: dict[str, Any],
     images: Mapping[str, Sequence[Path]],
-    task: Callable[[str, Path], CaseTask],
+    pending: Callable[..., PendingCase],
     num_processes: int,
     log: Log,
 ) -> dict[str, str]:
-    """Do what is to be done; what is wrong with the cases that could not be, by name."""
+    """Preprocess what is new or changed; returns what is wrong with the cases that could not be, by name."""
     store.reload()  # another process may have done the work while this one waited for the lock
-    wanted = recognised_sources(images, store.manifest.cases)
+    wanted = recognised_files(images, store.manifest.cases)
     current = store.up_to_date(fields, wanted)
     missing = [case for case in wanted if case not in current]
     _announce(store, fields, wanted, current, log)
     problems: dict[str, str] = {}
     store.keep_only(current, fields)
     output = store.new_temporary()
-    tasks = [task(case, output) for case in missing]
+    cases = [pending(case, tuple(images[case]), output) for case in missing]
     try:
-        for index, problem in results_of_workers(preprocess_case, tasks, num_processes, TITLE, KILLED):
+        for index, problem in results_of_workers(preprocess_case, cases, num_processes, TITLE, KILLED):
             case = missing[index]
             if problem is None:
                 store.adopt(case, output, with_digests(wanted[case], images[case]))
@@ -144,35 +177,13 @@ def _update(
     return problems
 
 
-@contextlib.contextmanager
-def _locked(file: Path, log: Log) -> Iterator[None]:
-    """Let one process at a time change the preprocessed cases.
-
-    A lock of the operating system: it ends with its process however that ends, so none is ever stale.
-    """
-    file.parent.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(file)
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        log(f"another process is preprocessing these unlabeled images; waiting until it releases {file}")
-        lock.acquire()
-    except (OSError, NotImplementedError) as error:
-        log(
-            f"WARNING: {file} cannot be locked ({error}): let no other process preprocess or train on "
-            f"{file.parent.name} before this one has preprocessed its unlabeled images"
-        )
-    try:
-        yield
-    finally:
-        lock.release()
-
-
 def _already_preprocessed(
     store: UnlabeledStore, fields: Mapping[str, Any], dataset_name: str, log: Log
 ) -> UnlabeledData:
     """What an earlier run left, where there are no raw images to compare it with."""
-    remedy = f"set nnUNet_raw to a folder with {dataset_name}/{FOLDER}, so that they can be preprocessed"
+    remedy = (
+        f"set nnUNet_raw to a folder with {dataset_name}/{UNLABELED_IMAGES}, so that they can be preprocessed"
+    )
     cases = tuple(sorted(store.manifest.cases))
     if not cases:
         raise UserFileError(f"no unlabeled images in {store.folder}: {remedy}")
@@ -192,7 +203,7 @@ def _already_preprocessed(
 def _announce(
     store: UnlabeledStore,
     fields: Mapping[str, Any],
-    wanted: Mapping[str, Sources],
+    wanted: Mapping[str, InputFiles],
     current: set[str],
     log: Log,
 ) -> None:
@@ -202,7 +213,7 @@ def _announce(
         log(f"the plans changed ({', '.join(changed)}): all unlabeled images are preprocessed again")
     removed = sorted(set(store.manifest.cases) - set(wanted))
     if removed:
-        log(f"unlabeled images that are gone from {FOLDER} are removed: {naming(removed)}")
+        log(f"unlabeled images that are gone from {UNLABELED_IMAGES} are removed: {naming(removed)}")
     log(f"unlabeled images: {len(wanted) - len(current)} cases to preprocess into {store.folder}")
 
 

@@ -1,4 +1,4 @@
-"""What lies preprocessed on disk, and the manifest that says what it was made from.
+"""Preprocessed unlabeled cases on disk, and the manifest that says what they were made from.
 
 Beside the folder of a dataset's labeled preprocessed cases, ``<data_identifier>/``, there are
 
@@ -22,13 +22,13 @@ from pathlib import Path
 from typing import Any
 
 from nnunetv2_semiseg.core.files import write_json
-from nnunetv2_semiseg.data.unlabeled.sources import Sources, same_content
+from nnunetv2_semiseg.data.unlabeled.input_files import InputFiles, same_content
 
 SUFFIXES = ("_seg.b2nd", ".pkl", ".b2nd")
 """Files of a case. The image is last: cases are discovered by it, so it must appear after the rest."""
 
 SECONDS_BETWEEN_SAVES = 1.0
-"""With many small images writing the manifest after each one would take longer than the images."""
+"""Pause between two writings of the manifest, which takes longer than preprocessing a small image."""
 
 
 def plan_fields(plans_manager: Any, configuration_manager: Any) -> dict[str, Any]:
@@ -59,12 +59,12 @@ class Manifest:
     """What the preprocessed cases were made from.
 
     Attributes:
-        plan_fields: See the function of that name.
-        cases: Case name -> its input files.
+        plan_fields: Values of the plan fields that preprocessing depends on, see `plan_fields`.
+        cases: Records of the input files of each case.
     """
 
     plan_fields: dict[str, Any] = field(default_factory=dict)
-    cases: dict[str, Sources] = field(default_factory=dict)
+    cases: dict[str, InputFiles] = field(default_factory=dict)
 
     @classmethod
     def load(cls, file: Path) -> Manifest:
@@ -92,7 +92,7 @@ class UnlabeledStore:
 
         Args:
             preprocessed_dataset: ``nnUNet_preprocessed/DatasetNNN_Name``.
-            data_identifier: Of the plans' configuration.
+            data_identifier: nnU-Net's ``data_identifier`` of the configuration.
         """
         name = f"{data_identifier}_unlabeled"
         self.folder = preprocessed_dataset / name
@@ -115,14 +115,14 @@ class UnlabeledStore:
         present = self.files()
         return [c for c in self.manifest.cases if all(f"{c}{suffix}" in present for suffix in SUFFIXES)]
 
-    def up_to_date(self, fields: Mapping[str, Any], wanted: Mapping[str, Sources]) -> set[str]:
+    def up_to_date(self, fields: Mapping[str, Any], wanted: Mapping[str, InputFiles]) -> set[str]:
         """Those of the ``wanted`` cases that need not be preprocessed again."""
         if self.manifest.changed_fields(fields):
             return set()
         recorded = self.manifest.cases
         return {c for c in self.complete_cases() if c in wanted and same_content(wanted[c], recorded[c])}
 
-    def is_current(self, fields: Mapping[str, Any], wanted: Mapping[str, Sources]) -> bool:
+    def is_current(self, fields: Mapping[str, Any], wanted: Mapping[str, InputFiles]) -> bool:
         """Whether the folder holds exactly the ``wanted`` cases, all up to date."""
         return self.up_to_date(fields, wanted) == set(wanted) == set(self.manifest.cases)
 
@@ -148,11 +148,11 @@ class UnlabeledStore:
         self.temporary.mkdir(exist_ok=True)
         return Path(tempfile.mkdtemp(dir=self.temporary))
 
-    def adopt(self, case: str, written: Path, sources: Sources) -> None:
-        """Take a finished case over from the temporary folder ``written``."""
+    def adopt(self, case: str, written: Path, inputs: InputFiles) -> None:
+        """Take over a finished case, made from ``inputs``, from the temporary folder ``written``."""
         for suffix in SUFFIXES:
             (written / f"{case}{suffix}").replace(self.folder / f"{case}{suffix}")
-        self.manifest.cases[case] = sources
+        self.manifest.cases[case] = inputs
         if time.monotonic() - self._saved_at > SECONDS_BETWEEN_SAVES:
             self.save()
 

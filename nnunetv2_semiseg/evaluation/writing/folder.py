@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from nnunetv2_semiseg.core.errors import UserError
-from nnunetv2_semiseg.data.raw.folders import staged_folder
+from nnunetv2_semiseg.core.files import staged_folder
 from nnunetv2_semiseg.evaluation.results.report import Report, report_to_json
 from nnunetv2_semiseg.evaluation.writing.markdown import report_markdown
 from nnunetv2_semiseg.evaluation.writing.tables import (

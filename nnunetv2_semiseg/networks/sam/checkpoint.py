@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import pickle
 import re
 from collections.abc import Mapping
@@ -10,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pooch
 import torch
 import torch.nn.functional as F
 
@@ -171,11 +171,7 @@ def sha256_of(path: str | Path) -> str:
     Raises:
         UserFileError: There is no such file.
     """
-    digest = hashlib.sha256()
-    with _existing(Path(path)).open("rb") as file:
-        while chunk := file.read(1 << 20):
-            digest.update(chunk)
-    return digest.hexdigest()
+    return str(pooch.file_hash(str(_existing(Path(path))), alg="sha256"))
 
 
 def _existing(path: Path) -> Path:

@@ -65,5 +65,5 @@ def test_mode_of_a_file(tmp_path: Path, mode: str, expected: str) -> None:
 def test_unreadable_files_are_named(tmp_path: Path) -> None:
     (tmp_path / "1.png").write_bytes(b"no image")
     for read in (file_mode, lambda path: read_image(path, "L")):
-        with pytest.raises(ValueError, match=r"1\.png: cannot be read as an image"):
+        with pytest.raises(ValueError, match=r"1\.png cannot be read"):
             read(tmp_path / "1.png")

@@ -152,7 +152,9 @@ def test_unlabeled_case_of_the_same_name_is_refused(two_channels):
         hide_labels(two_channels, 527, "ACDC", 1)
 
 
-@pytest.mark.parametrize(("content", "message"), [("{", "not valid JSON"), ("{}", "no key 'channel_names'")])
+@pytest.mark.parametrize(
+    ("content", "message"), [("{", r"dataset\.json is damaged"), ("{}", "no key 'channel_names'")]
+)
 def test_broken_dataset_json_is_named(two_channels, content, message):
     put(two_channels / "dataset.json", content)
     with pytest.raises(ValueError, match=message):

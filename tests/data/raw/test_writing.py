@@ -1,4 +1,4 @@
-"""Writing raw datasets, naming cases, choosing labeled ones."""
+"""Writing raw datasets, and naming cases."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from nnunetv2_semiseg.data.raw.writing import DatasetInfo, RawCase, case_name, select_cases, write_raw_dataset
+from nnunetv2_semiseg.data.raw.writing import DatasetInfo, RawCase, case_name, write_raw_dataset
 
 INFO = DatasetInfo(
     channel_names=("MRI",),
@@ -114,38 +114,3 @@ def test_case_names_are_safe_file_names(domain, stem):
     assert set(case_name(domain, stem)) <= set(
         "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-"
     )
-
-
-@settings(deadline=None)
-@given(
-    st.sets(st.text("ab01", min_size=1), min_size=1),
-    st.data(),
-    st.sampled_from(["first", "random"]),
-    st.integers(0, 9),
-)
-def test_selection_is_a_reproducible_subset(names, data, selection, seed):
-    count = data.draw(st.integers(1, len(names)))
-    chosen = select_cases(sorted(names), count, selection, seed)
-    assert len(set(chosen)) == len(chosen) == count
-    assert set(chosen) <= names
-    assert chosen == select_cases(sorted(names, reverse=True), count, selection, seed)
-    if selection == "first":
-        assert chosen == sorted(names)[:count]
-
-
-def test_random_selection_follows_the_seed():
-    names = [f"{index:03d}" for index in range(100)]
-    assert select_cases(names, 5, "random", 0) != select_cases(names, 5, "random", 1)
-
-
-@pytest.mark.parametrize(
-    ("count", "selection", "message"),
-    [
-        (4, "first", "4 labeled cases asked for, but there are only 3 cases of A"),
-        (0, "first", "at least 1"),
-        (1, "best", "'best' is unknown; choose one of first, random"),
-    ],
-)
-def test_impossible_selections_are_refused(count, selection, message):
-    with pytest.raises(ValueError, match=message):
-        select_cases(["a", "b", "c"], count, selection, what="cases of A")

@@ -88,7 +88,7 @@ def test_files_of_another_kind_are_left_out_aloud(dataset):
 
 def test_wrong_number_of_channels_in_a_file(dataset):
     io.imsave(dataset.raw / "imagesUn" / "u2_0000.png", np.ones((40, 44), np.uint8), check_contrast=False)
-    with pytest.raises(ValueError, match=r"case u2 \(it has 1 channel\(s\) and dataset.json names 3\)"):
+    with pytest.raises(ValueError, match=r"case u2 \(it has 1 channels, but the dataset has 3\)"):
         dataset.preprocess()
 
 
@@ -123,8 +123,42 @@ def test_flat_image_among_volumes(dataset):
     for channel in range(2):
         image = sitk.GetImageFromArray(np.ones((28, 30), np.float32))
         sitk.WriteImage(image, str(dataset.raw / "imagesUn" / f"u2_{channel:04d}.nii.gz"))
-    with pytest.raises(ValueError, match=r"case u2 \(it is a 2D image and the labeled ones are volumes\)"):
+    with pytest.raises(ValueError, match=r"case u2 \(it is 2D, but the labeled images are 3D\)"):
         dataset.preprocess()
+
+
+@pytest.mark.parametrize("dataset", [VOLUME], indirect=True)
+@pytest.mark.parametrize("fingerprint", [True, False])
+def test_flat_image_among_volumes_whose_axes_the_plans_exchange(dataset, fingerprint):
+    """Depth is the first axis of an image, wherever the plans put it."""
+
+    def turned(plans):
+        plans["transpose_forward"], plans["transpose_backward"] = [2, 0, 1], [1, 2, 0]
+        shape = plans["original_median_shape_after_transp"]
+        plans["original_median_shape_after_transp"] = [shape[axis] for axis in (2, 0, 1)]
+
+    dataset.change_plans(turned)
+    if not fingerprint:
+        (dataset.preprocessed / "dataset_fingerprint.json").unlink()
+    for channel in range(2):
+        image = sitk.GetImageFromArray(np.ones((28, 30), np.float32))
+        sitk.WriteImage(image, str(dataset.raw / "imagesUn" / f"u2_{channel:04d}.nii.gz"))
+    with pytest.raises(ValueError, match=r"case u2 \(it is 2D, but the labeled images are 3D\)"):
+        dataset.preprocess()
+
+
+@pytest.mark.parametrize("dataset", [VOLUME], indirect=True)
+def test_single_slice_where_labeled_images_have_one_as_well(dataset):
+    """What add_unlabeled accepts, as some labeled images are volumes and some are not."""
+    file = dataset.preprocessed / "dataset_fingerprint.json"
+    content = json.loads(file.read_text())
+    content["shapes_after_crop"][0][0] = 1
+    file.write_text(json.dumps(content))
+    for channel in range(2):
+        image = sitk.GetImageFromArray(np.ones((1, 28, 30), np.float32))
+        image.SetSpacing((1.0, 1.1, 3.0))
+        sitk.WriteImage(image, str(dataset.raw / "imagesUn" / f"u2_{channel:04d}.nii.gz"))
+    assert dataset.preprocess().cases == ("u1", "u2", "u3")
 
 
 def test_volume_among_flat_images(dataset):
@@ -132,7 +166,7 @@ def test_volume_among_flat_images(dataset):
     tifffile.imwrite(dataset.raw / "imagesUn" / "u1_0000.tif", np.ones((5, 40, 44), np.uint8))
     dataset_json = {**dataset.dataset_json, "channel_names": {"0": "grey"}, "file_ending": ".tif"}
     (dataset.preprocessed / "dataset.json").write_text(json.dumps(dataset_json))
-    with pytest.raises(ValueError, match=r"u1 \(it is a volume and the labeled images are 2D\)"):
+    with pytest.raises(ValueError, match=r"u1 \(it is 3D, but the labeled images are 2D\)"):
         dataset.preprocess()
 
 

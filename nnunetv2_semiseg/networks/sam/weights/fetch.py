@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pooch
-from filelock import FileLock, Timeout
 
+from nnunetv2_semiseg.core.files import locked
 from nnunetv2_semiseg.networks.sam.weights.registry import PUBLISHED_WEIGHTS, VARIABLE, PublishedWeights
 from nnunetv2_semiseg.networks.sam.weights.transfer import DownloadError, Report, ResumingDownloader
 
@@ -40,7 +40,8 @@ def fetch(weights: PublishedWeights, folder: Path, report: Report = print) -> Pa
         if _is_here(weights, file, report):
             return file
         folder.mkdir(parents=True, exist_ok=True)
-        with _locked(folder / f"{weights.file_name}.lock", report):
+        busy = f"another process is fetching {weights.file_name}: waiting for it"
+        with locked(folder / f"{weights.file_name}.lock", busy, log=report):
             if not _is_here(weights, file, report):
                 _retrieve(weights, file, report)
     return file
@@ -83,21 +84,6 @@ def _retrieve(weights: PublishedWeights, file: Path, report: Report) -> None:
         ) from None
     part.unlink(missing_ok=True)
     report(f"{file} is whole: {weights.known_hash}")
-
-
-@contextmanager
-def _locked(file: Path, report: Report) -> Iterator[None]:
-    """Hold a lock of the operating system, which ends with its process however that ends."""
-    lock = FileLock(file)
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        report(f"another process is fetching {file.stem}: waiting for it")
-        lock.acquire()
-    try:
-        yield
-    finally:
-        lock.release()
 
 
 @contextmanager

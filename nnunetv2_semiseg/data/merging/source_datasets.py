@@ -8,13 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from nnunetv2.imageio.base_reader_writer import BaseReaderWriter
-from nnunetv2.imageio.reader_writer_registry import determine_reader_writer_from_dataset_json
 from nnunetv2.imageio.simpleitk_reader_writer import SimpleITKIO
 
 from nnunetv2_semiseg.core.errors import UserError
-from nnunetv2_semiseg.data.merging.task_labels import dataset_number
+from nnunetv2_semiseg.data.merging.relabeling import dataset_number
 from nnunetv2_semiseg.data.merging.tasks import BACKGROUND, is_merged
-from nnunetv2_semiseg.data.raw.reading import LabeledCase, read_dataset_json, training_cases
+from nnunetv2_semiseg.data.raw.reading import LabeledCase, read_dataset_json, reader_for, training_cases
 
 READER = "overwrite_image_reader_writer"
 """The key of dataset.json by which a dataset names its reader."""
@@ -37,10 +36,10 @@ class SourceDataset:
     """A raw dataset that is to be merged.
 
     Attributes:
-        folder: Where it lies; its name is the dataset's.
-        dataset_json: Content of its dataset.json.
-        structures: Its labels by name, without the background.
-        labeled: Its labeled cases.
+        folder: Folder of the dataset, which has the dataset's name.
+        dataset_json: Content of the dataset's dataset.json.
+        structures: Labels by name, without the background.
+        labeled: Labeled cases by name.
     """
 
     folder: Path
@@ -55,27 +54,27 @@ class SourceDataset:
 
     @property
     def ending(self) -> str:
-        """Of its files, with the dot."""
+        """Ending of all files, with the dot."""
         return str(self.dataset_json["file_ending"])
 
     @property
     def channels(self) -> tuple[str, ...]:
-        """Names of its channels."""
+        """Names of the channels, in order."""
         names = self.dataset_json["channel_names"]
         return tuple(str(names[key]) for key in sorted(names, key=int))
 
     def domain_of(self, case: str) -> str:
-        """Where an image comes from; the dataset's name where it doesn't say."""
+        """Where an image comes from; the dataset's name where the dataset doesn't say."""
         return str(self.dataset_json.get("domains", {}).get(case, self.name))
 
 
 @dataclass(frozen=True)
 class CommonFormat:
-    """What images and labels of the merged dataset are.
+    """Format of the images and labels of the merged dataset.
 
     Attributes:
         channels: Names of the channels, by which nnU-Net chooses the normalization.
-        ending: Of all files.
+        ending: Ending of all files, with the dot.
         reader: nnU-Net's reader and writer for all of them.
         notes: Sentences on what was decided where the sources differ.
     """
@@ -128,7 +127,7 @@ def common_format(sources: Sequence[SourceDataset]) -> CommonFormat:
             )
     if ending_note is None:
         image = next(iter(first.labeled.values())).images[0]
-        reader = determine_reader_writer_from_dataset_json(first.dataset_json, str(image), verbose=False)()
+        reader = reader_for(first.dataset_json, image)
     else:
         reader = SimpleITKIO()
     notes = tuple(note for note in (channel_note, ending_note) if note is not None)
@@ -139,8 +138,6 @@ def _read_source(folder: Path) -> SourceDataset:
     dataset_json = read_dataset_json(folder)
     if is_merged(dataset_json):
         raise UserError(f"{folder.name} is itself a merged dataset; name the datasets that it was made of")
-    if "dataset" not in dataset_json and not (folder / "imagesTr").is_dir():
-        raise UserError(f"{folder} has no labeled cases: there is no folder imagesTr; leave it out")
     structures = _structures(folder.name, dataset_json["labels"])
     return SourceDataset(folder, dataset_json, structures, training_cases(folder, dataset_json))
 

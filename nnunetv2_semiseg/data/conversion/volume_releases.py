@@ -1,4 +1,4 @@
-"""3D releases: .nii.gz volumes with .nii.gz masks beside them, one folder a domain."""
+"""3D releases: .nii.gz volumes with .nii.gz masks beside them, one folder a domain; and their slices."""
 
 from __future__ import annotations
 
@@ -8,14 +8,19 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import get_args
 
-import numpy as np
-import numpy.typing as npt
 import SimpleITK as sitk
 
-from nnunetv2_semiseg.core.errors import UnsupportedError, UserError, UserFileError
-from nnunetv2_semiseg.data.conversion.release import SourceCase, Split, last_fifth
-
-ENDING = ".nii.gz"
+from nnunetv2_semiseg.core.errors import UserError, UserFileError
+from nnunetv2_semiseg.data.conversion.release import SourceCase, Split
+from nnunetv2_semiseg.data.conversion.splits import last_fifth
+from nnunetv2_semiseg.data.conversion.volume_files import (
+    ENDING,
+    read_header,
+    read_label,
+    read_volume,
+    write_slice,
+)
+from nnunetv2_semiseg.data.raw.reading import files_by_case
 
 
 @dataclass(frozen=True)
@@ -29,6 +34,7 @@ class VolumeLayout:
         label_suffix: What a mask's name has after its image's name, in lower case; files may write it in any
             case.
         codes: Label of each value of a mask.
+        file_ending: Ending of the files written.
     """
 
     label_suffix: str
@@ -84,7 +90,7 @@ class VolumeLayout:
 
     def _scan_folder(self, folder: Path) -> dict[str, tuple[Path, tuple[Path, ...]]]:
         """Image and masks by the image's name."""
-        files = {path.name.removesuffix(ENDING): path for path in sorted(folder.glob(f"[!.]*{ENDING}"))}
+        files = files_by_case(folder, ENDING)
         masks = {
             stem[: -len(self.label_suffix)]: path
             for stem, path in files.items()
@@ -106,7 +112,7 @@ def _domains(source: Path) -> list[Path]:
     return sorted(
         path
         for path in source.iterdir()
-        if any(next((path / part).glob(f"[!.]*{ENDING}"), None) for part in ("", "train", "test"))
+        if any(files_by_case(path / part, ENDING) for part in ("", "train", "test"))
     )
 
 
@@ -120,82 +126,6 @@ def refuse_size(size: int | None) -> None:
         raise UserError("volumes are not resized: leave --size out; nnU-Net resamples them by their spacing")
 
 
-def read_header(path: Path) -> sitk.ImageFileReader:
-    """The header of a volume.
-
-    Raises:
-        UnsupportedError: The file does not have three dimensions.
-        UserError: It cannot be read.
-    """
-    reader = sitk.ImageFileReader()
-    reader.SetFileName(str(path))
-    try:
-        reader.ReadImageInformation()
-    except RuntimeError:
-        raise UserError(f"{path}: cannot be read as a volume") from None
-    if reader.GetDimension() != 3:
-        raise UnsupportedError(
-            f"{path}: {reader.GetDimension()} dimensions; write each time frame to its own 3D file"
-        )
-    return reader
-
-
-def read_volume(path: Path) -> sitk.Image:
-    """A volume.
-
-    Raises:
-        UserError: The file cannot be read.
-    """
-    try:
-        return sitk.ReadImage(str(path))
-    except RuntimeError:
-        raise UserError(f"{path}: cannot be read as a volume") from None
-
-
-def read_label(path: Path, image: sitk.ImageFileReader, codes: Mapping[int, int]) -> sitk.Image:
-    """Labels of a mask's file.
-
-    Args:
-        path: The mask.
-        image: Header of its image.
-        codes: Label of each value of the mask.
-
-    Raises:
-        UserError: The file cannot be read, has an unknown value or another shape or spacing than the image.
-    """
-    mask = read_volume(path)
-    if mask.GetSize() != image.GetSize() or not np.allclose(mask.GetSpacing(), image.GetSpacing(), rtol=1e-3):
-        raise UserError(
-            f"{path}: mask of size {mask.GetSize()} and spacing {mask.GetSpacing()}, but its image has "
-            f"{image.GetSize()} and {image.GetSpacing()}"
-        )
-    result = sitk.GetImageFromArray(decode_values(sitk.GetArrayFromImage(mask), codes, path))
-    result.CopyInformation(mask)
-    return result
-
-
-def decode_values(
-    values: npt.NDArray[np.generic], codes: Mapping[int, int], path: Path
-) -> npt.NDArray[np.uint8]:
-    """Labels of a mask's values.
-
-    Args:
-        values: The mask, of any shape.
-        codes: Label of each value.
-        path: Its file, for the error.
-
-    Raises:
-        UserError: A value is not in ``codes``.
-    """
-    labels = np.zeros(values.shape, dtype=np.uint8)
-    for value in np.unique(values):
-        if value not in codes:
-            valid = ", ".join(map(str, codes))
-            raise UserError(f"{path}: mask value {value:g} is unknown; valid are {valid}")
-        labels[values == value] = codes[value]
-    return labels
-
-
 def slice_name(stem: str, index: int) -> str:
     """Name of a slice; padded, so that the order by name is the order in the volume."""
     return f"{stem}_slice_{index:02d}"
@@ -206,24 +136,9 @@ def slice_cases(volume: SourceCase, depth: int) -> list[SourceCase]:
 
     Args:
         volume: The volume as one case.
-        depth: Its number of slices.
+        depth: Number of slices of the volume.
     """
     return [replace(volume, stem=slice_name(volume.stem, index), index=index) for index in range(depth)]
-
-
-def write_slice(volume: sitk.Image, index: int | None, path: Path) -> None:
-    """Write one slice as a 2D image with the volume's spacing in its plane, or all of the image.
-
-    Args:
-        volume: An image.
-        index: The slice; None writes the image as it is.
-        path: The file to write.
-    """
-    picture = volume
-    if index is not None:
-        picture = sitk.GetImageFromArray(sitk.GetArrayViewFromImage(volume)[index])
-        picture.SetSpacing(volume.GetSpacing()[:2])
-    sitk.WriteImage(picture, str(path), useCompression=True)
 
 
 def save_slice(case: SourceCase, codes: Mapping[int, int], image: Path, label: Path | None) -> None:

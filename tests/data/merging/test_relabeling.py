@@ -13,9 +13,8 @@ from hypothesis.extra import numpy as arrays
 from merge_fixtures import SHAPE, Source, files, read
 from threads import use_threads
 
-from nnunetv2_semiseg.data.merging.merge import merge_tasks
-from nnunetv2_semiseg.data.merging.split import split_tasks
-from nnunetv2_semiseg.data.merging.task_labels import (
+from nnunetv2_semiseg.data.merging.merge_tasks import merge_tasks
+from nnunetv2_semiseg.data.merging.relabeling import (
     MAX_TASKS,
     merged_case,
     merged_codes,
@@ -23,6 +22,7 @@ from nnunetv2_semiseg.data.merging.task_labels import (
     source_case,
     source_codes,
 )
+from nnunetv2_semiseg.data.merging.split_tasks import split_tasks
 
 STRUCTURES = st.dictionaries(
     st.sampled_from(["spleen", "liver", "left atrium", "tumour: lung", "Milz"]),

@@ -1,15 +1,20 @@
-"""The arithmetic of merging: names and label values of tasks, and names of cases, there and back."""
+"""Labels and case names of sources in the merged dataset, there and back."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
+from pathlib import Path
+
+from nnunetv2.imageio.base_reader_writer import BaseReaderWriter
 
 from nnunetv2_semiseg.core.errors import UserError
+from nnunetv2_semiseg.core.files import reading
+from nnunetv2_semiseg.data.conversion.volume_files import decode_values
 from nnunetv2_semiseg.data.merging.tasks import BACKGROUND, Task
 
 MAX_TASKS = 255
-"""Label maps are written with 8 bits a voxel."""
+"""Largest label that fits into the 8 bits a voxel of the label maps that are written."""
 
 
 def plan_tasks(structures: Mapping[str, Mapping[str, int]]) -> tuple[Task, ...]:
@@ -19,7 +24,7 @@ def plan_tasks(structures: Mapping[str, Mapping[str, int]]) -> tuple[Task, ...]:
     sources have gets the number of the source in front: ``Dataset511_spleen``.
 
     Args:
-        structures: For each source dataset, the label value of each structure that is to be a task.
+        structures: Label values of the structures that are to be tasks, by name, for each source dataset.
 
     Raises:
         UserError: Two tasks would have the same name, or there are too many.
@@ -68,3 +73,20 @@ def source_case(case: str, sources: Collection[str]) -> tuple[str, str] | None:
         if original != case:
             return source, original
     return None
+
+
+def rewrite_labels(source: Path, target: Path, codes: Mapping[int, int], reader: BaseReaderWriter) -> None:
+    """Write a label map with other values on the same grid, in any of nnU-Net's file formats.
+
+    Args:
+        source: File of the label map.
+        target: File to write; its ending decides the format.
+        codes: New value, up to 255, of each value.
+        reader: nnU-Net's reader for ``source``, which also writes.
+
+    Raises:
+        UserError: The file cannot be read, or has a value that is not in ``codes``.
+    """
+    with reading(source, "mend or remove the case"):
+        labels, properties = reader.read_seg(str(source))
+    reader.write_seg(decode_values(labels[0], codes, source), str(target), properties)

@@ -12,31 +12,31 @@ from nnunetv2.dataset_conversion.generate_dataset_json import generate_dataset_j
 from tqdm import tqdm
 
 from nnunetv2_semiseg.core.errors import UserError
-from nnunetv2_semiseg.data.conversion.volumes import read_volume
-from nnunetv2_semiseg.data.merging.label_maps import rewrite_labels
-from nnunetv2_semiseg.data.merging.sources import (
+from nnunetv2_semiseg.core.files import staged_folder
+from nnunetv2_semiseg.data.conversion.volume_files import read_volume
+from nnunetv2_semiseg.data.merging.relabeling import merged_case, merged_codes, plan_tasks, rewrite_labels
+from nnunetv2_semiseg.data.merging.source_datasets import (
     READER,
     CommonFormat,
     SourceDataset,
     common_format,
     read_sources,
 )
-from nnunetv2_semiseg.data.merging.task_labels import merged_case, merged_codes, plan_tasks
 from nnunetv2_semiseg.data.merging.tasks import BACKGROUND, SOURCES, Task, TaskTable
 from nnunetv2_semiseg.data.raw.folders import (
+    HIDDEN_LABELS,
+    UNLABELED_IMAGES,
     dataset_folder_name,
     link_or_copy,
     new_dataset_folder,
-    staged_folder,
 )
-from nnunetv2_semiseg.data.raw.hide_labels import HIDDEN_LABELS
-from nnunetv2_semiseg.data.raw.reading import image_sidecar, images_by_case
+from nnunetv2_semiseg.data.raw.reading import files_by_case, image_sidecar, images_by_case
 
-FOLDERS = (("imagesTr", "labelsTr"), ("imagesUn", HIDDEN_LABELS), ("imagesTs", "labelsTs"))
-"""Folders of images and, where a case has one, of its label."""
+FOLDERS = (("imagesTr", "labelsTr"), (UNLABELED_IMAGES, HIDDEN_LABELS), ("imagesTs", "labelsTs"))
+"""Folders of images and of the labels that cases may have."""
 
 TERMS = ("reference", "licence")
-"""What a merged dataset repeats of its sources; nnU-Net writes the licence like this."""
+"""Keys of its sources' dataset.json that a merged dataset repeats; nnU-Net writes the licence like this."""
 
 
 @dataclass(frozen=True)
@@ -45,9 +45,9 @@ class SourceFiles:
 
     Attributes:
         source: The source dataset.
-        case: The case's name in it.
+        case: Name of the case in the source.
         folders: Folders of images and labels, in the source and in the merged dataset.
-        images: One for each channel, or one for all; none where only a label is there.
+        images: One file for each channel, or one for all; none where the case has only a label.
         label: The label file, where the case has one.
     """
 
@@ -65,11 +65,11 @@ class SourceFiles:
 
 @dataclass(frozen=True)
 class MergedDataset:
-    """What was written.
+    """A merged dataset that was written.
 
     Attributes:
-        folder: The merged dataset.
-        table: Its tasks.
+        folder: Folder of the raw dataset.
+        table: Tasks of the dataset.
         notes: Sentences on what was decided where the sources differ.
     """
 
@@ -92,10 +92,10 @@ def merge_tasks(
 
     Args:
         folders: Raw datasets, each annotated for its own structures alone. Their order decides the labels.
-        dataset_id: Of the new dataset.
+        dataset_id: Id of the new dataset.
         name: What follows ``DatasetNNN_`` in the new dataset's name.
-        structures: By name of a dataset, which of its structures become tasks; without an entry, all of them.
-            The others become background.
+        structures: Structures of a dataset that become tasks, by name of the dataset; all of them where it
+            has no entry. The others become background.
         overwrite: Whether an existing dataset of this id and name is replaced.
 
     Returns:
@@ -110,14 +110,14 @@ def merge_tasks(
     if dataset_folder_name(dataset_id, name) in {folder.name for folder in folders}:
         raise UserError(f"{dataset_folder_name(dataset_id, name)} cannot replace itself; choose another id")
     sources = read_sources(folders)
-    tasks = plan_tasks({source.name: _chosen(source, structures or {}) for source in sources})
+    tasks = plan_tasks({source.name: _wanted_structures(source, structures or {}) for source in sources})
     form = common_format(sources)
     target = new_dataset_folder(folders[0].parent, dataset_id, name, overwrite)
     files = [case for source in sources for case in _cases(source)]
     by_case = {
         case.merged_name: tuple(task for task in tasks if task.source == case.source.name)
         for case in files
-        if case.folders[0] != "imagesUn"
+        if case.folders[0] != UNLABELED_IMAGES
     }
     table = TaskTable(tasks, by_case, target / "dataset.json")
     with staged_folder(target) as folder:
@@ -130,7 +130,7 @@ def merge_tasks(
     return MergedDataset(target, table, form.notes)
 
 
-def _chosen(source: SourceDataset, structures: Mapping[str, Sequence[str]]) -> dict[str, int]:
+def _wanted_structures(source: SourceDataset, structures: Mapping[str, Sequence[str]]) -> dict[str, int]:
     names = structures.get(source.name, tuple(source.structures))
     for name in names:
         if name not in source.structures:
@@ -145,10 +145,7 @@ def _cases(source: SourceDataset) -> Iterator[SourceFiles]:
         yield SourceFiles(source, case, FOLDERS[0], labeled.images, labeled.label)
     for folders in FOLDERS[1:]:
         images = images_by_case(source.folder / folders[0], source.ending)
-        labels = {
-            path.name.removesuffix(source.ending): path
-            for path in sorted((source.folder / folders[1]).glob(f"[!.]*{source.ending}"))
-        }
+        labels = files_by_case(source.folder / folders[1], source.ending)
         for case in sorted({*images, *labels}):
             yield SourceFiles(source, case, folders, images.get(case, ()), labels.get(case))
 

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from nnunetv2.imageio.reader_writer_registry import determine_reader_writer_from_dataset_json
 from tqdm import tqdm
 
 from nnunetv2_semiseg.core.errors import UserError, UserFileError
-from nnunetv2_semiseg.data.merging.label_maps import rewrite_labels
-from nnunetv2_semiseg.data.merging.task_labels import source_case, source_codes
+from nnunetv2_semiseg.core.files import staged_folder
+from nnunetv2_semiseg.data.merging.relabeling import rewrite_labels, source_case, source_codes
 from nnunetv2_semiseg.data.merging.tasks import read_source_endings, read_tasks
-from nnunetv2_semiseg.data.raw.folders import staged_folder
-from nnunetv2_semiseg.data.raw.reading import read_dataset_json
+from nnunetv2_semiseg.data.raw.reading import files_by_case, read_dataset_json, reader_for
 
 
 def split_tasks(dataset: Path, labels: Path, output: Path, overwrite: bool = False) -> dict[str, int]:
@@ -28,7 +26,7 @@ def split_tasks(dataset: Path, labels: Path, output: Path, overwrite: bool = Fal
         overwrite: Whether an existing folder is replaced.
 
     Returns:
-        How many cases were written for each source that has any.
+        Number of cases that were written for each source that has any.
 
     Raises:
         UserFileError: ``labels`` has no label maps.
@@ -42,8 +40,7 @@ def split_tasks(dataset: Path, labels: Path, output: Path, overwrite: bool = Fal
     cases = _find_cases(labels, ending, tuple(endings), dataset.name)
     if output.exists() and not overwrite:
         raise UserError(f"{output} exists; use --overwrite to replace it, or choose another folder")
-    first = next(iter(cases))
-    reader = determine_reader_writer_from_dataset_json(dataset_json, str(first), verbose=False)()
+    reader = reader_for(dataset_json, next(iter(cases)))
     counts: dict[str, int] = {}
     with staged_folder(output) as folder:
         for path, (source, case) in tqdm(cases.items(), desc=output.name, unit="case"):
@@ -59,8 +56,8 @@ def _find_cases(
 ) -> dict[Path, tuple[str, str]]:
     """Source and original case name of each label map."""
     cases = {}
-    for path in sorted(folder.glob(f"[!.]*{ending}")):
-        found = source_case(path.name.removesuffix(ending), sources)
+    for name, path in files_by_case(folder, ending).items():
+        found = source_case(name, sources)
         if found is None:
             raise UserError(
                 f"{path}: is no case of {dataset}, whose cases begin with {', '.join(sources)}; "
