@@ -69,9 +69,7 @@ def test_a_write_that_finds_no_room(get: Fetch, folder: Path, monkeypatch: pytes
     assert get().read_bytes() == CONTENT
 
 
-@pytest.mark.parametrize(
-    "place", ["pathlib.Path.mkdir", "nnunetv2_semiseg.networks.sam.weights.fetch.FileLock.acquire"]
-)
+@pytest.mark.parametrize("place", ["pathlib.Path.mkdir", "pathlib.Path.open"])
 @pytest.mark.parametrize("number", [errno.EACCES, errno.EROFS])
 def test_missing_permission(get: Fetch, monkeypatch: pytest.MonkeyPatch, place: str, number: int) -> None:
     def fail(*_: object, **__: object) -> None:
