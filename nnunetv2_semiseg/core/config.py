@@ -166,7 +166,7 @@ def _inheritance_chain(plans: Mapping[str, Any], configuration: str) -> list[str
     while name is not None:
         if name in chain:
             raise UserError(f"configuration '{name}' inherits from itself: {' -> '.join([*chain, name])}")
-        if name not in configurations:
+        if not isinstance(name, str) or name not in configurations:
             known = ", ".join(configurations)
             raise UserError(f"configuration '{name}' is not in the plans; they have: {known}")
         if not isinstance(configurations[name], Mapping):

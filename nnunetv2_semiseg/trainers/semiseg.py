@@ -16,8 +16,7 @@ from nnunetv2_semiseg.core.config import SECTION
 from nnunetv2_semiseg.core.distributed.ranks import gather_objects, mean_of_ranks, rank, rank_zero_first
 from nnunetv2_semiseg.core.distributed.weights import with_common_statistics
 from nnunetv2_semiseg.data.loading.labeled_check import check_labeled_matches_plans
-from nnunetv2_semiseg.data.loading.loader import PairedLoader
-from nnunetv2_semiseg.data.loading.pairing import pair_with_unlabeled
+from nnunetv2_semiseg.data.loading.loader import PairedLoader, pair_with_unlabeled
 from nnunetv2_semiseg.data.unlabeled.preprocessing import UnlabeledData, preprocess_unlabeled
 from nnunetv2_semiseg.evaluation.results.history import RATE
 from nnunetv2_semiseg.methods.base import BatchSizes, Method, NetworkPlan, Setting

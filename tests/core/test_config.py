@@ -15,6 +15,7 @@ from nnunetv2_semiseg.core.config import (
     merged_section,
     parse_config,
 )
+from nnunetv2_semiseg.core.errors import UserError
 from nnunetv2_semiseg.methods.settings import all_keys, check_section, key_lines, resolve_config
 from nnunetv2_semiseg.methods.synfoc import SynFoC, SynFoCConfig
 
@@ -96,6 +97,20 @@ def test_unknown_and_circular_configurations() -> None:
     circle = plans(a={"inherits_from": "b"}, b={"inherits_from": "a"})
     with pytest.raises(ValueError, match="inherits from itself"):
         merged_section(circle, "a")
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ({}, "no dictionary 'configurations': plan the dataset again"),
+        ({"configurations": ["mine"]}, "no dictionary 'configurations'"),
+        ({"configurations": {"mine": "2d"}}, "configuration 'mine' must be a dictionary, got '2d'"),
+        ({"configurations": {"mine": {"inherits_from": ["2d"]}}}, r"configuration '\['2d'\]' is not in"),
+    ],
+)
+def test_damaged_plans_are_refused(content: dict[str, Any], message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        merged_section(content, "mine")
 
 
 nested = st.recursive(

@@ -25,13 +25,12 @@ from batchgeneratorsv2.transforms.utils.pseudo2d import Convert2DTo3DTransform, 
 from batchgeneratorsv2.transforms.utils.random import RandomTransform
 
 from nnunetv2_semiseg.core.config import ViewsConfig
-from nnunetv2_semiseg.core.errors import UserError
 
 GEOMETRIC = (Convert3DTo2DTransform, SpatialTransform, Convert2DTo3DTransform, MirrorTransform)
 """Transforms of nnU-Net's training pipeline that move pixels; all others change values or targets."""
 
 INVERTED_GAMMA_SHARE = 0.25
-"""nnU-Net draws the gamma change of the inverted image at 0.1 and the plain one at 0.3."""
+"""Share of gamma changes that are of the inverted image; nnU-Net draws these at 0.1 and the others at 0.3."""
 
 
 class TwoViewTransform(BasicTransform):
@@ -80,13 +79,13 @@ def build_two_view_transform(training_transforms: BasicTransform, views: ViewsCo
         A transform whose weak view is exactly nnU-Net's spatial and mirror augmentation.
 
     Raises:
-        UserError: The training transforms contain no `SpatialTransform` to take the geometry from.
+        ValueError: The training transforms contain no `SpatialTransform` to take the geometry from.
     """
     pipeline = list(getattr(training_transforms, "transforms", [training_transforms]))
     geometry = [transform for transform in pipeline if isinstance(transform, GEOMETRIC)]
     masking = [transform for transform in pipeline if isinstance(transform, MaskImageTransform)]
     if not any(isinstance(transform, SpatialTransform) for transform in geometry):
-        raise UserError(
+        raise ValueError(
             "the training transforms contain no SpatialTransform, so the views of the unlabeled images have "
             "no patch size to crop to; keep nnU-Net's SpatialTransform in get_training_transforms"
         )

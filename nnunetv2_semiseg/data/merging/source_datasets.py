@@ -61,7 +61,7 @@ class SourceDataset:
     def channels(self) -> tuple[str, ...]:
         """Names of the channels, in order."""
         names = self.dataset_json["channel_names"]
-        return tuple(str(names[key]) for key in sorted(names, key=int))
+        return tuple(names[key] for key in sorted(names, key=int))
 
     def domain_of(self, case: str) -> str:
         """Where an image comes from; the dataset's name where the dataset doesn't say."""
@@ -138,6 +138,8 @@ def _read_source(folder: Path) -> SourceDataset:
     dataset_json = read_dataset_json(folder)
     if is_merged(dataset_json):
         raise UserError(f"{folder.name} is itself a merged dataset; name the datasets that it was made of")
+    if not all(key.isdecimal() for key in dataset_json["channel_names"]):
+        raise UserError(f"{folder.name}: the keys of 'channel_names' in dataset.json must be 0, 1, ...")
     structures = _structures(folder.name, dataset_json["labels"])
     return SourceDataset(folder, dataset_json, structures, training_cases(folder, dataset_json))
 

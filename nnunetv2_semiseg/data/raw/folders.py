@@ -1,4 +1,4 @@
-"""Where raw datasets lie, what they and their folders may be called, and how they share files."""
+"""Where datasets lie, what they and their folders may be called, and how they share files."""
 
 from __future__ import annotations
 
@@ -32,10 +32,16 @@ def raw_folder() -> Path:
     Raises:
         UserError: The variable is not set.
     """
-    value = nnUNet_raw.get()
-    if not value:
-        raise UserError("nnUNet_raw is not set; let it name the folder of your raw datasets")
-    return Path(value)
+    return _set_folder(nnUNet_raw.get(), "nnUNet_raw", "raw")
+
+
+def preprocessed_folder() -> Path:
+    """The folder that the environment variable ``nnUNet_preprocessed`` names.
+
+    Raises:
+        UserError: The variable is not set.
+    """
+    return _set_folder(nnUNet_preprocessed.get(), "nnUNet_preprocessed", "preprocessed")
 
 
 def find_raw_dataset(dataset: int | str) -> Path:
@@ -51,6 +57,8 @@ def find_raw_dataset(dataset: int | str) -> Path:
     parent = raw_folder()
     try:
         name = str(maybe_convert_to_dataset_name(dataset))
+    except ValueError:
+        raise UserError(f"'{dataset}' is neither an id nor a name such as Dataset027_ACDC") from None
     except RuntimeError:
         names = ", ".join(find_candidate_datasets(int(dataset)))
         if names:
@@ -109,6 +117,12 @@ def link_or_copy(source: Path, target: Path, copy: bool = False) -> None:
         except OSError:
             pass
     shutil.copyfile(source, target)
+
+
+def _set_folder(value: str | None, variable: str, kind: str) -> Path:
+    if not value:
+        raise UserError(f"{variable} is not set; let it name the folder of your {kind} datasets")
+    return Path(value)
 
 
 def _warn_of_stale_preprocessing(name: str) -> None:

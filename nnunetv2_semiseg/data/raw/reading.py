@@ -59,6 +59,8 @@ def read_dataset_json(folder: Path) -> dict[str, Any]:
     for key, kind in {**REQUIRED, **OPTIONAL}.items():
         if key in content and not isinstance(content[key], kind):
             raise UserError(f"{path}: '{key}' must be of type {kind.__name__}, got {content[key]!r}")
+    if not all(isinstance(name, str) for name in content["channel_names"].values()):
+        raise UserError(f"{path}: 'channel_names' must give names, got {content['channel_names']!r}")
     for case, entry in content.get("dataset", {}).items():
         if not _is_listed_case(entry):
             raise UserError(f"{path}: 'dataset.{case}' must have a list 'images' and a text 'label'")

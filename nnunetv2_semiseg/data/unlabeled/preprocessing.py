@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from nnunetv2.configuration import default_num_processes
-from nnunetv2.paths import nnUNet_preprocessed, nnUNet_raw
+from nnunetv2.paths import nnUNet_raw
 from nnunetv2.preprocessing.normalization.default_normalization_schemes import RGBTo01Normalization
 
 from nnunetv2_semiseg.core.errors import UserError, UserFileError
 from nnunetv2_semiseg.core.files import locked, read_json
 from nnunetv2_semiseg.core.processes import results_of_workers
-from nnunetv2_semiseg.data.raw.folders import UNLABELED_IMAGES
+from nnunetv2_semiseg.data.raw.folders import UNLABELED_IMAGES, preprocessed_folder
 from nnunetv2_semiseg.data.raw.image_checks import Expectation, are_volumes
 from nnunetv2_semiseg.data.unlabeled.case import PendingCase, preprocess_case
 from nnunetv2_semiseg.data.unlabeled.finding import find_unlabeled_cases, naming
@@ -75,10 +75,11 @@ def preprocess_unlabeled(
 
     Raises:
         UserFileError: There are no unlabeled images.
-        UserError: File names do not fit the dataset, or images cannot be used; those that can are done.
+        UserError: nnUNet_preprocessed is not set, file names do not fit the dataset, or images cannot be
+            used; those that can are done.
         WorkerKilledError: A background process was killed.
     """
-    preprocessed = Path(nnUNet_preprocessed) / dataset_name
+    preprocessed = preprocessed_folder() / dataset_name
     store = UnlabeledStore(preprocessed, configuration_manager.data_identifier)
     fields = plan_fields(plans_manager, configuration_manager)
     raw_dataset = Path(nnUNet_raw) / dataset_name if nnUNet_raw.is_set() else None

@@ -7,6 +7,7 @@ import shutil
 import pytest
 from unlabeled_fixtures import RGB, VOLUME, make_dataset
 
+from nnunetv2_semiseg.core.errors import UserError
 from nnunetv2_semiseg.data.loading.labeled_check import check_labeled_matches_plans
 
 
@@ -33,6 +34,21 @@ def test_fits_after_preprocessing_and_not_after_another_planning(dataset, config
     remedy = f"nnUNetv2_preprocess -d {dataset.name[7:10]} -c {configuration} -plans_name nnUNetPlans"
     with pytest.raises(ValueError, match=rf"labeled case a was .* {remedy}"):
         check(dataset, configuration)
+
+
+@pytest.mark.parametrize("dataset", [RGB], indirect=True)
+def test_damaged_case_is_named(dataset):
+    """As a full disk leaves it."""
+    (dataset.preprocessed / "nnUNetPlans_2d" / "b.b2nd").write_bytes(b"half of the n")
+    with pytest.raises(UserError, match=r"labeled case b in .* cannot be read .*nnUNetv2_preprocess -d 901"):
+        check(dataset, "2d")
+
+
+@pytest.mark.parametrize("dataset", [RGB], indirect=True)
+def test_foreign_files_among_the_cases(dataset):
+    (dataset.preprocessed / "nnUNetPlans_2d" / "note.txt").touch()
+    with pytest.raises(UserError, match=r"nnUNetPlans_2d cannot be read .*nnUNetv2_preprocess -d 901"):
+        check(dataset, "2d")
 
 
 @pytest.mark.parametrize("dataset", [RGB], indirect=True)

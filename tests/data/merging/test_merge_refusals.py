@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 
@@ -95,6 +96,13 @@ def test_no_labeled_cases(first, raw_parent, folder_exists):
     if folder_exists:
         (second.folder / "imagesTr").mkdir()
     refused("Dataset512_Spleen has no (labeled|training) cases", first, second)
+
+
+def test_channels_without_numbers(first, raw_parent):
+    second = spleen(raw_parent)
+    file = second.folder / "dataset.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), "channel_names": {"first": "CT"}}))
+    refused(r"Dataset512_Spleen: the keys of 'channel_names' in dataset\.json", first, second)
 
 
 def test_same_dataset_twice(first):

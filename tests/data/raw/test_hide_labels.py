@@ -14,6 +14,17 @@ from nnunetv2_semiseg.data.raw.hide_labels import hide_labels
 HEADER = {"channel_names": {"0": "T1", "1": "T2"}, "labels": {"background": 0, "organ": 1}}
 CASES = ["a", "b", "c"]
 
+BROKEN = [
+    ("{", r"dataset\.json is damaged"),
+    ("[]", "it holds a list, not a dict"),
+    ("{}", "no key 'channel_names'"),
+    (json.dumps({**HEADER, "file_ending": 3}), "'file_ending' must be of type str, got 3"),
+    (json.dumps({**HEADER, "file_ending": ".mha", "channel_names": ["T1"]}), "must be of type dict"),
+    (json.dumps({**HEADER, "file_ending": ".mha", "channel_names": {"0": 1}}), "must give names"),
+    (json.dumps({**HEADER, "file_ending": ".mha", "domains": ["A"]}), "'domains' must be of type dict"),
+    (json.dumps({**HEADER, "file_ending": ".mha", "dataset": {"a": {}}}), r"'dataset\.a' must have a list"),
+]
+
 
 @pytest.fixture(autouse=True)
 def _threads(monkeypatch):
@@ -152,9 +163,7 @@ def test_unlabeled_case_of_the_same_name_is_refused(two_channels):
         hide_labels(two_channels, 527, "ACDC", 1)
 
 
-@pytest.mark.parametrize(
-    ("content", "message"), [("{", r"dataset\.json is damaged"), ("{}", "no key 'channel_names'")]
-)
+@pytest.mark.parametrize(("content", "message"), BROKEN)
 def test_broken_dataset_json_is_named(two_channels, content, message):
     put(two_channels / "dataset.json", content)
     with pytest.raises(ValueError, match=message):

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from nnunetv2_semiseg.data.raw.folders import find_raw_dataset, link_or_copy, new_dataset_folder, raw_folder
+from nnunetv2_semiseg.core.errors import UserError
+from nnunetv2_semiseg.data.raw.folders import (
+    find_raw_dataset,
+    link_or_copy,
+    new_dataset_folder,
+    preprocessed_folder,
+    raw_folder,
+)
 
 
 def add_dataset(parent, name="Dataset027_ACDC"):
@@ -13,16 +20,24 @@ def add_dataset(parent, name="Dataset027_ACDC"):
     return parent / name
 
 
-def test_unset_raw_folder_is_an_error(monkeypatch):
-    monkeypatch.delenv("nnUNet_raw", raising=False)
-    with pytest.raises(ValueError, match="nnUNet_raw is not set"):
-        raw_folder()
+@pytest.mark.parametrize(("variable", "folder"), [("raw", raw_folder), ("preprocessed", preprocessed_folder)])
+def test_unset_folder_is_an_error(monkeypatch, tmp_path, variable, folder):
+    monkeypatch.setenv(f"nnUNet_{variable}", str(tmp_path))
+    assert folder() == tmp_path
+    monkeypatch.delenv(f"nnUNet_{variable}")
+    with pytest.raises(UserError, match=f"nnUNet_{variable} is not set; let it name .* {variable} datasets"):
+        folder()
 
 
 @pytest.mark.parametrize("dataset", [27, "27", "Dataset027_ACDC"])
 def test_datasets_are_found_by_id_and_name(raw_parent, dataset):
     folder = add_dataset(raw_parent)
     assert find_raw_dataset(dataset) == folder
+
+
+def test_neither_id_nor_name(raw_parent):
+    with pytest.raises(UserError, match="'ACDC' is neither an id nor a name such as"):
+        find_raw_dataset("ACDC")
 
 
 def test_missing_dataset_is_named(raw_parent):
