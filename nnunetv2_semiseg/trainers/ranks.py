@@ -15,7 +15,7 @@ from torch import nn
 
 from nnunetv2_semiseg.core.config import TrainingConfig
 from nnunetv2_semiseg.core.distributed.ranks import rank, rank_zero_first, wait_for_all, world_size
-from nnunetv2_semiseg.core.distributed.shares import foreground_share, shares
+from nnunetv2_semiseg.core.distributed.sharing import foreground_share, shares
 from nnunetv2_semiseg.core.distributed.weights import take_weights_of_rank_zero, with_common_statistics
 from nnunetv2_semiseg.core.memory import give_freed_memory_back, keep_freed_memory
 from nnunetv2_semiseg.core.plans_file import only_writer

@@ -22,8 +22,7 @@ from nnunetv2_semiseg.evaluation.results.history import RATE
 from nnunetv2_semiseg.methods.base import BatchSizes, Method, NetworkPlan, Setting
 from nnunetv2_semiseg.methods.settings import resolve_config
 from nnunetv2_semiseg.methods.step import StepLosses
-from nnunetv2_semiseg.trainers.engine import checkpoint as checkpoints
-from nnunetv2_semiseg.trainers.engine import log as training_log
+from nnunetv2_semiseg.trainers.engine import checkpoint as checkpoints, log as training_log
 from nnunetv2_semiseg.trainers.engine.checkpoint import keep_best_before
 from nnunetv2_semiseg.trainers.engine.diagnostics import measured_gradient
 from nnunetv2_semiseg.trainers.engine.optimization import refuse_endless_overflow

@@ -16,7 +16,7 @@ from nnunetv2_semiseg.core.distributed.ranks import (
     rank_zero_first,
     world_size,
 )
-from nnunetv2_semiseg.core.distributed.shares import foreground_share, shares
+from nnunetv2_semiseg.core.distributed.sharing import foreground_share, shares
 from nnunetv2_semiseg.trainers.engine.random_state import part_streams, seed_everything
 
 

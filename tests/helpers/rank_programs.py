@@ -11,8 +11,7 @@ from typing import Any
 
 import pytest
 import torch
-from torch import distributed as dist
-from torch import nn
+from torch import distributed as dist, nn
 
 from nnunetv2_semiseg.core.distributed.gradients import average_gradients
 from nnunetv2_semiseg.core.distributed.ranks import (
@@ -22,7 +21,7 @@ from nnunetv2_semiseg.core.distributed.ranks import (
     rank_zero_first,
     world_size,
 )
-from nnunetv2_semiseg.core.distributed.shares import foreground_share, shares
+from nnunetv2_semiseg.core.distributed.sharing import foreground_share, shares
 from nnunetv2_semiseg.core.distributed.weights import take_weights_of_rank_zero
 from nnunetv2_semiseg.methods.losses.consensus import consensus_loss, divergence_loss
 from nnunetv2_semiseg.methods.losses.consistency import consistency_loss

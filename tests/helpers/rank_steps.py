@@ -18,8 +18,7 @@ from nnunetv2_semiseg.core.distributed import sums
 from nnunetv2_semiseg.core.distributed.ranks import mean_of_ranks, rank, world_size
 from nnunetv2_semiseg.data.loading.task_sampling import TaskSampling
 from nnunetv2_semiseg.methods import fixmatch, synfoc, versemi
-from nnunetv2_semiseg.methods.losses import reduction
-from nnunetv2_semiseg.methods.losses import segmentation as dice
+from nnunetv2_semiseg.methods.losses import reduction, segmentation as dice
 from nnunetv2_semiseg.methods.parts.mixing import draw_cubes, draw_cutmix_boxes
 from nnunetv2_semiseg.networks.ema import keep_in_evaluation
 from nnunetv2_semiseg.trainers.made import all_trainers

@@ -15,8 +15,7 @@ import torch
 from nnunetv2.run import run_training
 from phantom_workspace import DATASET_ID, Workspace
 from threads import use_threads
-from torch import distributed as dist
-from torch import nn
+from torch import distributed as dist, nn
 
 from nnunetv2_semiseg.core.distributed.ranks import rank, world_size
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import torch
-from torch import distributed as dist
-from torch import nn
+from torch import distributed as dist, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from nnunetv2_semiseg.core.distributed.ranks import world_size

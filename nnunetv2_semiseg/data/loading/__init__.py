@@ -1,1 +1,1 @@
-"""TODO."""
+"""Batches of labeled and unlabeled patches: the two views, the loaders, and sampling by task."""

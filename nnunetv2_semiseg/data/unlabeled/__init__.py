@@ -1,1 +1,1 @@
-"""TODO."""
+"""Unlabeled images of a raw dataset: finding them, and preprocessing those that are new or changed."""

@@ -22,8 +22,7 @@ from nnunetv2.experiment_planning.verify_dataset_integrity import verify_dataset
 from PIL import Image
 from threads import use_threads
 
-from nnunetv2_semiseg.commands import merge_tasks as merge_command
-from nnunetv2_semiseg.commands import split_tasks as split_command
+from nnunetv2_semiseg.commands import merge_tasks as merge_command, split_tasks as split_command
 from nnunetv2_semiseg.data.merging.merge_tasks import merge_tasks
 from nnunetv2_semiseg.data.merging.split_tasks import split_tasks
 from nnunetv2_semiseg.data.merging.tasks import read_source_endings, read_tasks

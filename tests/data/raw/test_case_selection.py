@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from nnunetv2_semiseg.core.errors import UserError
 from nnunetv2_semiseg.data.raw.case_selection import listed_cases, select_cases

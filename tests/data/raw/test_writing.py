@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from hypothesis import example, given, settings
-from hypothesis import strategies as st
+from hypothesis import example, given, settings, strategies as st
 
 from nnunetv2_semiseg.data.raw.writing import DatasetInfo, RawCase, case_name, write_raw_dataset
 

@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 import torch
 from golden_files import GOLDEN
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from nnunetv2_semiseg.methods.parts.mixing import (
     draw_cubes,
