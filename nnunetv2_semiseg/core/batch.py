@@ -29,6 +29,19 @@ class SemiSegBatch:
         task_ids: Task that each labeled sample stands for, ``L``; None for single-task data.
         annotated_tasks: All tasks that each labeled sample is annotated for, ``L x K``; K is the most that
             any case has, and -1 fills up the row of a case that has fewer. None for single-task data.
+
+    Examples:
+        >>> images, views = torch.zeros(2, 1, 64, 64), torch.zeros(3, 1, 64, 64)
+        >>> batch = SemiSegBatch(
+        ...     labeled_images=images,
+        ...     labeled_targets=(images.short(),),
+        ...     unlabeled_weak=views,
+        ...     unlabeled_strong=views + 1,
+        ...     labeled_cases=("a", "b"),
+        ...     unlabeled_cases=("u", "v", "w"),
+        ... )
+        >>> batch.inside.shape, bool(batch.inside.all())
+        (torch.Size([3, 1, 64, 64]), True)
     """
 
     labeled_images: torch.Tensor

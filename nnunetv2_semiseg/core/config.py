@@ -109,6 +109,14 @@ def parse_config(kind: type[ConfigT], values: Mapping[str, Any], where: str) -> 
 
     Raises:
         UserError: A key is unknown (the message lists the valid ones) or a value is out of range.
+
+    Examples:
+        >>> parse_config(TrainingConfig, {"epochs": 100}, "plans").epochs
+        100
+        >>> parse_config(TrainingConfig, {"epoch": 100}, "plans")
+        Traceback (most recent call last):
+        ...
+        nnunetv2_semiseg.core.errors.UserError: plans: unknown key 'epoch'; valid keys are epochs, ...
     """
     try:
         return TypeAdapter(kind).validate_python(dict(values))
@@ -122,7 +130,7 @@ def config_values(config: Any) -> dict[str, Any]:
 
 
 def merged_section(plans: Mapping[str, Any], configuration: str) -> dict[str, Any]:
-    """The ``semiseg`` dictionaries along the ``inherits_from`` chain, the child's keys winning one by one.
+    """The ``semiseg`` dictionaries along the ``inherits_from`` chain; where keys collide, the child's wins.
 
     Args:
         plans: Content of a plans file.
@@ -132,8 +140,8 @@ def merged_section(plans: Mapping[str, Any], configuration: str) -> dict[str, An
         The merged dictionary, empty where no configuration of the chain has one.
 
     Raises:
-        UserError: A configuration does not exist or is not a dictionary, nor is its section, or the chain is
-            circular.
+        UserError: A configuration does not exist, the chain is circular, or a configuration or its section
+            is not a dictionary.
     """
     merged: dict[str, Any] = {}
     for name in _inheritance_chain(plans, configuration):

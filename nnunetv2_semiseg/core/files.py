@@ -99,6 +99,12 @@ def read_json(file: Path, remedy: str, kind: type[dict[Any, Any]] | type[list[An
     Raises:
         UserFileError: The file does not exist.
         UserError: The file is not valid JSON or holds something else.
+
+    Examples:
+        >>> read_json(Path("plans.json"), "plan the dataset")
+        Traceback (most recent call last):
+        ...
+        nnunetv2_semiseg.core.errors.UserFileError: plans.json does not exist: plan the dataset
     """
     try:
         content = json.loads(file.read_text())

@@ -80,6 +80,15 @@ def build_two_view_transform(training_transforms: BasicTransform, views: ViewsCo
 
     Raises:
         ValueError: The training transforms contain no `SpatialTransform` to take the geometry from.
+
+    Examples:
+        >>> crop = SpatialTransform((32, 32), 0, random_crop=False, p_rotation=0.5)
+        >>> transform = build_two_view_transform(crop, ViewsConfig(blur_probability=0))
+        >>> inside = torch.zeros(1, 48, 48, dtype=torch.int16)
+        >>> views = transform(image=torch.rand(1, 48, 48), segmentation=inside)
+        >>> weak, strong = views["image"].chunk(2)
+        >>> weak.shape, strong.shape
+        (torch.Size([1, 32, 32]), torch.Size([1, 32, 32]))
     """
     pipeline = list(getattr(training_transforms, "transforms", [training_transforms]))
     geometry = [transform for transform in pipeline if isinstance(transform, GEOMETRIC)]

@@ -69,7 +69,7 @@ def select_cases(
     Raises:
         UserError: Fewer than ``count`` candidates, ``count`` below 1, or an unknown ``selection``.
 
-    Example:
+    Examples:
         >>> select_cases(["c", "a", "b"], 2)
         ['a', 'b']
     """

@@ -137,7 +137,7 @@ def images_by_case(folder: Path, ending: str) -> dict[str, tuple[Path, ...]]:
 def case_and_channel(stem: str) -> tuple[str, int] | None:
     """Case and channel of an image file's name without ending; None where it has no channel number.
 
-    Example:
+    Examples:
         >>> case_and_channel("patient_07_0001")
         ('patient_07', 1)
     """

@@ -121,7 +121,7 @@ def case_name(domain: str, stem: str) -> str:
     The part up to the first underscore is the domain, which is why its own underscores become hyphens: domain
     ``A`` with ``B_1`` and domain ``A_B`` with ``1`` stay apart. Each becomes one: ``_A`` and ``__A`` differ.
 
-    Example:
+    Examples:
         >>> case_name("Site A", "patient 07")
         'Site-A_patient_07'
     """
