@@ -15,7 +15,7 @@ from nnunetv2_semiseg.evaluation.measuring.cases import measure_cases
 from nnunetv2_semiseg.evaluation.measuring.classes import foreground_classes
 from nnunetv2_semiseg.evaluation.measuring.label_files import check_labels, match_cases
 from nnunetv2_semiseg.evaluation.measuring.scores import Score
-from nnunetv2_semiseg.evaluation.results.differences import compare
+from nnunetv2_semiseg.evaluation.results.differences import paired_differences
 from nnunetv2_semiseg.evaluation.results.report import Report
 from nnunetv2_semiseg.evaluation.results.seeds import SeedResult, mean_over_seeds, seed_result
 from nnunetv2_semiseg.evaluation.results.statistics import CONFIDENCE, RESAMPLES
@@ -76,7 +76,7 @@ def evaluate(
         left_out=matched.left_out,
         scores=scores,
         summaries=tuple(summarise(scores)),
-        comparisons=tuple(compare(scores, list(models), seed)),
+        comparisons=tuple(paired_differences(scores, list(models), seed)),
         seeds=seeds,
     )
 

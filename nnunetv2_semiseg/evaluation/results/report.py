@@ -13,8 +13,9 @@ from typing import Any
 from nnunetv2_semiseg.core.errors import UserError
 from nnunetv2_semiseg.evaluation.measuring.scores import Score
 from nnunetv2_semiseg.evaluation.results.costs import TrainingCost
-from nnunetv2_semiseg.evaluation.results.differences import Comparison
+from nnunetv2_semiseg.evaluation.results.differences import Difference
 from nnunetv2_semiseg.evaluation.results.seeds import SeedResult
+from nnunetv2_semiseg.evaluation.results.statistics import BOOTSTRAP
 from nnunetv2_semiseg.evaluation.results.summary import Spread, Summary
 
 FORMAT = 1
@@ -58,7 +59,7 @@ class Report:
     left_out: tuple[str, ...]
     scores: tuple[Score, ...]
     summaries: tuple[Summary, ...]
-    comparisons: tuple[Comparison, ...]
+    comparisons: tuple[Difference, ...]
     seeds: Mapping[str, tuple[SeedResult, ...]] = field(default_factory=dict)
     costs: Mapping[str, TrainingCost] = field(default_factory=dict)
     conditions: Mapping[str, str] = field(default_factory=dict)
@@ -95,7 +96,7 @@ def _report(content: dict[str, Any]) -> Report:
         content[key] = tuple(content[key])
     content["scores"] = tuple(_score(entry) for entry in content["scores"])
     content["summaries"] = tuple(_summary(entry) for entry in content["summaries"])
-    content["comparisons"] = tuple(Comparison(**_with_nan(entry)) for entry in content["comparisons"])
+    content["comparisons"] = tuple(_difference(entry) for entry in content["comparisons"])
     content["seeds"] = {
         model: tuple(SeedResult(**_with_nan(entry)) for entry in trainings)
         for model, trainings in content.get("seeds", {}).items()
@@ -108,6 +109,11 @@ def _report(content: dict[str, Any]) -> Report:
 
 def _score(entry: dict[str, Any]) -> Score:
     return Score(**{**entry, "values": _with_nan(entry["values"])})
+
+
+def _difference(entry: dict[str, Any]) -> Difference:
+    # reports of earlier versions don't name the interval, which was always a bootstrap's
+    return Difference(**{"interval": BOOTSTRAP, **_with_nan(entry)})
 
 
 def _summary(entry: dict[str, Any]) -> Summary:

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 
 from nnunetv2_semiseg.evaluation.measuring.measures import MEASURES, Measure
 from nnunetv2_semiseg.evaluation.results.costs import TrainingCost
-from nnunetv2_semiseg.evaluation.results.differences import Comparison
+from nnunetv2_semiseg.evaluation.results.differences import Difference
 from nnunetv2_semiseg.evaluation.results.report import Report
 from nnunetv2_semiseg.evaluation.results.seeds import overall_dice
+from nnunetv2_semiseg.evaluation.results.statistics import FEWEST_TO_RESAMPLE, T_INTERVAL
 from nnunetv2_semiseg.evaluation.results.summary import Spread, Summary, spread
 
 UNDEFINED = "-"
@@ -24,10 +25,10 @@ the reference has overlap 0 and no distance; one that is in neither counts for n
 
 DIFFERENCES = """\
 Mean of the paired differences to {baseline}, its {confidence:g} % interval (percentile bootstrap, {resamples}
-resamples of cases, seed {seed}), p-value of Wilcoxon's signed-rank test (two-sided, not corrected for the
-number of comparisons), and the number of pairs. More is better for Dice and Jaccard, less for HD95 and
-ASD. Intervals of fewer than about 20 pairs are too narrow, and where cases are slices of one patient,
-intervals are too narrow and p-values too small."""
+resamples of cases, seed {seed}; where marked t, Student's t interval, as a domain has fewer than {fewest}
+pairs, too few for a bootstrap), p-value of Wilcoxon's signed-rank test (two-sided, not corrected for the
+number of comparisons), and the number of pairs. More is better for Dice and Jaccard, less for HD95 and ASD.
+Where cases are slices of one patient, intervals are too narrow and p-values too small."""
 
 SEEDS = """\
 Every model was trained {count} times, with other seeds. The score of a case is the mean over these trainings,
@@ -135,6 +136,7 @@ def differences_text(report: Report, baseline: str) -> str:
         confidence=100 * report.confidence,
         resamples=report.resamples,
         seed=report.seed,
+        fewest=FEWEST_TO_RESAMPLE,
     )
 
 
@@ -171,10 +173,11 @@ def _mean(value: Spread, cases: int | None, measure: Measure) -> str:
     return text if cases in (None, value.count) else f"{text} ({value.count} of {cases})"
 
 
-def _difference(entry: Comparison, measure: Measure) -> str:
+def _difference(entry: Difference, measure: Measure) -> str:
     if math.isnan(entry.difference):
         return f"{UNDEFINED} (n = {entry.pairs})"
     low, high = (number(value, measure, "+") for value in (entry.low, entry.high))
     p_value = UNDEFINED if math.isnan(entry.p_value) else f"{entry.p_value:.2g}"
     interval = UNDEFINED if math.isnan(entry.low) else f"{low} to {high}"
+    interval += ", t" if entry.interval == T_INTERVAL else ""
     return f"{number(entry.difference, measure, '+')} [{interval}],\np = {p_value} (n = {entry.pairs})"

@@ -12,7 +12,7 @@ from typing import Any
 from nnunetv2_semiseg.evaluation.measuring.measures import MEASURES
 from nnunetv2_semiseg.evaluation.measuring.scores import Score
 from nnunetv2_semiseg.evaluation.results.costs import TrainingCost
-from nnunetv2_semiseg.evaluation.results.differences import Comparison
+from nnunetv2_semiseg.evaluation.results.differences import Difference
 from nnunetv2_semiseg.evaluation.results.report import Report
 from nnunetv2_semiseg.evaluation.results.summary import Summary
 
@@ -44,9 +44,9 @@ def summaries_csv(summaries: Iterable[Summary]) -> str:
     return _csv([*place, *COUNTS, *columns], rows)
 
 
-def comparisons_csv(comparisons: Iterable[Comparison]) -> str:
+def comparisons_csv(comparisons: Iterable[Difference]) -> str:
     """A row for each model, class, domain and measure."""
-    header = [field.name for field in dataclasses.fields(Comparison)]
+    header = [field.name for field in dataclasses.fields(Difference)]
     return _csv(header, [dataclasses.asdict(entry) for entry in comparisons])
 
 

@@ -9,7 +9,7 @@ import pytest
 from label_images import make_score
 
 from nnunetv2_semiseg.evaluation.measuring.scores import Score
-from nnunetv2_semiseg.evaluation.results.differences import Comparison, compare
+from nnunetv2_semiseg.evaluation.results.differences import Difference, paired_differences
 from nnunetv2_semiseg.evaluation.results.summary import DOMAIN_MEAN
 
 Values = dict[str, list[float]]
@@ -24,13 +24,13 @@ def scores_of(model: str, dice: Values, **changes: Any) -> list[Score]:
     ]
 
 
-def by_domain(comparisons: list[Comparison], measure: str = "dice") -> dict[str, Comparison]:
+def by_domain(comparisons: list[Difference], measure: str = "dice") -> dict[str, Difference]:
     return {entry.domain: entry for entry in comparisons if entry.measure == measure}
 
 
-def compared(baseline: Values, other: Values, measure: str = "dice") -> dict[str, Comparison]:
+def compared(baseline: Values, other: Values, measure: str = "dice") -> dict[str, Difference]:
     scores = scores_of("base", baseline) + scores_of("new", other)
-    return by_domain(compare(scores, ["base", "new"]), measure)
+    return by_domain(paired_differences(scores, ["base", "new"]), measure)
 
 
 def test_a_constant_difference_is_certain() -> None:
@@ -44,7 +44,9 @@ def test_pairs_count_and_not_means() -> None:
     # cases differ by far more than the models do
     entry = compared({"A": [0.1, 0.5, 0.9]}, {"A": [0.11, 0.52, 0.93]})["A"]
     assert entry.difference == pytest.approx(0.02)
-    assert (entry.low, entry.high) == pytest.approx((0.01, 0.03))
+    # differences of 0.01, 0.02 and 0.03; t of two degrees of freedom is 4.303
+    margin = 4.303 * 0.01 / math.sqrt(3)
+    assert (entry.low, entry.high) == pytest.approx((0.02 - margin, 0.02 + margin), abs=1e-5)
 
 
 def test_domains_count_the_same_in_their_mean() -> None:
@@ -79,7 +81,7 @@ def test_a_domain_without_pairs_leaves_the_mean_of_domains_undefined() -> None:
     dice = {"A": [0.5, 0.6], "B": [0.5, 0.6]}
     baseline = scores_of("base", dice, hd95=3)
     found_nothing = scores_of("new", {"A": dice["A"]}, hd95=1) + scores_of("new", {"B": [0, 0]})
-    entries = by_domain(compare(baseline + found_nothing, ["base", "new"]), "hd95")
+    entries = by_domain(paired_differences(baseline + found_nothing, ["base", "new"]), "hd95")
     assert (entries["A"].difference, entries["A"].pairs) == (-2, 2)
     for domain in ("B", DOMAIN_MEAN):
         entry = entries[domain]
@@ -102,17 +104,57 @@ def test_a_class_in_no_case() -> None:
 
 def test_every_other_model_is_compared_with_the_first() -> None:
     scores = [score for model in "abc" for score in scores_of(model, {"A": [0.5, 0.6]})]
-    assert {(entry.model, entry.baseline) for entry in compare(scores, list("abc"))} == {
+    assert {(entry.model, entry.baseline) for entry in paired_differences(scores, list("abc"))} == {
         ("b", "a"),
         ("c", "a"),
     }
-    assert compare(scores_of("a", {"A": [0.5]}), ["a"]) == []
+    assert paired_differences(scores_of("a", {"A": [0.5]}), ["a"]) == []
+
+
+def spread_out(cases: int) -> list[float]:
+    """Differences of so many cases that are not all alike."""
+    return [0.01 * (index % 7) for index in range(cases)]
+
+
+@pytest.mark.parametrize(("cases", "interval"), [(1, ""), (2, "t"), (19, "t"), (20, "bootstrap")])
+def test_a_few_pairs_have_a_t_interval(cases: int, interval: str) -> None:
+    entry = compared({"A": [0.0] * cases}, {"A": spread_out(cases)})["A"]
+    assert entry.interval == interval
+    assert math.isnan(entry.low) == (not interval)
+
+
+@pytest.mark.parametrize(("cases", "interval"), [(1, ""), (19, "t"), (20, "bootstrap")])
+def test_the_smallest_domain_decides_about_the_interval_of_their_mean(cases: int, interval: str) -> None:
+    differences = {"A": spread_out(30), "B": spread_out(cases)}
+    zeros = {domain: [0.0] * len(values) for domain, values in differences.items()}
+    entries = compared(zeros, differences)
+    assert (entries["A"].interval, entries[DOMAIN_MEAN].interval) == ("bootstrap", interval)
+
+
+def test_domains_are_drawn_independently() -> None:
+    """Where all shared one stream of random numbers, their errors would add up instead of averaging out."""
+    zeros = {domain: [0.0] * 40 for domain in "ABCD"}
+    entries = compared(zeros, dict.fromkeys("ABCD", spread_out(40)))
+    width = {domain: entry.high - entry.low for domain, entry in entries.items()}
+    assert width[DOMAIN_MEAN] == pytest.approx(width["A"] / 2, rel=0.05), "of four domains, half"
+
+
+def test_measures_and_models_of_a_domain_are_drawn_alike() -> None:
+    dice = {"A": spread_out(40)}
+    zeros = {"A": [0.0] * 40}
+    models = {"base": zeros, "one": dice, "two": dice}
+    scores = [score for model, values in models.items() for score in scores_of(model, values)]
+    entries = [entry for entry in paired_differences(scores, list(models)) if entry.pairs]
+    assert [(entry.model, entry.measure) for entry in entries] == [
+        (model, measure) for model in ("one", "two") for measure in ("dice", "jaccard")
+    ]
+    assert len({(entry.low, entry.high) for entry in entries}) == 1
 
 
 def test_the_seed_decides_about_the_interval() -> None:
     dice = {"A": [index / 20 for index in range(20)]}
     scores = scores_of("base", dice) + scores_of("new", {"A": [value**2 for value in dice["A"]]})
-    first, second, other = (compare(scores, ["base", "new"], seed)[0] for seed in (0, 0, 1))
+    first, second, other = (paired_differences(scores, ["base", "new"], seed)[0] for seed in (0, 0, 1))
     assert first == second
     assert first.difference == other.difference
     assert first.low != other.low

@@ -13,7 +13,7 @@ import pytest
 from label_images import make_score
 
 from nnunetv2_semiseg.evaluation.results.costs import TrainingCost
-from nnunetv2_semiseg.evaluation.results.differences import compare
+from nnunetv2_semiseg.evaluation.results.differences import paired_differences
 from nnunetv2_semiseg.evaluation.results.report import Report, read_report, report_to_json
 from nnunetv2_semiseg.evaluation.results.summary import summarise
 from nnunetv2_semiseg.evaluation.writing import folder as writing
@@ -41,7 +41,7 @@ def make_report(models: tuple[str, ...] = ("base", "a|b, c"), left_out: tuple[st
         left_out=left_out,
         scores=tuple(scores),
         summaries=tuple(summarise(scores)),
-        comparisons=tuple(compare(scores, models)),
+        comparisons=tuple(paired_differences(scores, models)),
     )
 
 
@@ -64,6 +64,16 @@ def test_json_is_strict_and_comes_back_whole(tmp_path: Path) -> None:
     assert read.summaries[0] == report.summaries[0]
     assert read.comparisons[0].difference == 0.25
     assert (read.models, read.domains, read.left_out) == (report.models, ("A", "B"), ("z",))
+
+
+def test_reports_of_versions_without_t_intervals_are_still_read(tmp_path: Path) -> None:
+    content = json.loads(report_to_json(make_report()))
+    assert content["comparisons"][0].pop("interval") == "t"
+    for entry in content["comparisons"][1:]:
+        del entry["interval"]
+    file = tmp_path / "report.json"
+    file.write_text(json.dumps(content))
+    assert read_report(file).comparisons[0].interval == "bootstrap"
 
 
 @pytest.mark.parametrize(
@@ -106,6 +116,7 @@ def test_comparisons_as_csv() -> None:
     found = rows(comparisons_csv(make_report().comparisons))
     assert (found[0]["model"], found[0]["domain"], found[0]["measure"]) == ("a|b, c", "A", "dice")
     assert (found[0]["pairs"], found[0]["difference"], found[0]["low"]) == ("2", "0.25", "0.25")
+    assert (found[0]["interval"], found[4]["interval"]) == ("t", "")
 
 
 def test_markdown() -> None:
@@ -115,9 +126,9 @@ def test_markdown() -> None:
     assert "| disc | a\\|b, c | 3.00 ± 1.41 | - (0 of 1) | - |" in lines
     assert "| disc | base | B | 1 | 1 | 0 | 0 | 0 |" in lines
     (difference,) = [line for line in lines if line.startswith("| disc | A | ")]
-    assert "| +25.0 [+25.0 to +25.0], p = 0.5 (n = 2) |" in difference
-    assert "| +0.00 [+0.00 to +0.00], p = - (n = 2) |" in difference
-    assert "Intervals of fewer than about 20 pairs are too narrow" in "\n".join(lines)
+    assert "| +25.0 [+25.0 to +25.0, t], p = 0.5 (n = 2) |" in difference
+    assert "| +0.00 [+0.00 to +0.00, t], p = - (n = 2) |" in difference
+    assert "where marked t, Student's t interval, as a domain has fewer than 20 pairs" in " ".join(lines)
 
 
 def test_markdown_of_one_model_has_no_differences() -> None:

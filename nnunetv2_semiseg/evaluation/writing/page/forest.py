@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from matplotlib.axes import Axes
 
 from nnunetv2_semiseg.evaluation.measuring.measures import MEASURES
-from nnunetv2_semiseg.evaluation.results.differences import Comparison
+from nnunetv2_semiseg.evaluation.results.differences import Difference
 from nnunetv2_semiseg.evaluation.results.report import Report
 from nnunetv2_semiseg.evaluation.results.summary import DOMAIN_MEAN
 from nnunetv2_semiseg.evaluation.writing.page.drawing import WIDTH, new_figure, page_style, vector
@@ -57,7 +57,7 @@ def difference_plots(report: Report, looks: Mapping[str, Look]) -> str:
 
 
 def draw_differences(
-    axis: Axes, entries: list[Comparison], domains: list[str], models: list[str], looks: Mapping[str, Look]
+    axis: Axes, entries: list[Difference], domains: list[str], models: list[str], looks: Mapping[str, Look]
 ) -> None:
     """Draw one class: the domains below each other, in each the models in their order.
 

@@ -15,7 +15,7 @@ from page_report import DATASET, EVIL, MODELS, disc, make_report
 
 from nnunetv2_semiseg.evaluation.evaluate import evaluate
 from nnunetv2_semiseg.evaluation.results.costs import TrainingCost
-from nnunetv2_semiseg.evaluation.results.differences import compare
+from nnunetv2_semiseg.evaluation.results.differences import paired_differences
 from nnunetv2_semiseg.evaluation.results.history import FoldHistory
 from nnunetv2_semiseg.evaluation.results.report import Report
 from nnunetv2_semiseg.evaluation.results.seeds import SeedResult
@@ -157,7 +157,7 @@ def test_scores_without_any_value_have_plots(report: Report, sources: PageSource
         domains=("A & 'site'",),
         scores=scores,
         summaries=tuple(summarise(scores)),
-        comparisons=tuple(compare(scores, MODELS)),
+        comparisons=tuple(paired_differences(scores, MODELS)),
     )
     assert len(Page(report_page(empty, replace(sources, trainings={}))).pictures("image/svg+xml")) == 3
 

@@ -11,7 +11,7 @@ from label_images import make_score
 from matplotlib.figure import Figure
 from page_report import EVIL, make_report
 
-from nnunetv2_semiseg.evaluation.results.differences import Comparison, compare
+from nnunetv2_semiseg.evaluation.results.differences import Difference, paired_differences
 from nnunetv2_semiseg.evaluation.results.summary import DOMAIN_MEAN
 from nnunetv2_semiseg.evaluation.writing.page.forest import difference_plots, draw_differences
 from nnunetv2_semiseg.evaluation.writing.page.model_styles import looks_of
@@ -19,7 +19,7 @@ from nnunetv2_semiseg.evaluation.writing.page.model_styles import looks_of
 MODELS = ("base", "better", "worse")
 
 
-def compared(**dice: list[float]) -> list[Comparison]:
+def compared(**dice: list[float]) -> list[Difference]:
     """Of Dice, from that of the first model by domain; the second has 0.1 to 0.2 more, the third 0.3 less."""
     changes = {"base": (0.0, 0.0), "better": (0.1, 0.2), "worse": (-0.3, -0.3)}
     scores = [
@@ -28,10 +28,10 @@ def compared(**dice: list[float]) -> list[Comparison]:
         for domain, values in dice.items()
         for index, value in enumerate(values)
     ]
-    return [entry for entry in compare(scores, MODELS) if entry.measure == "dice"]
+    return [entry for entry in paired_differences(scores, MODELS) if entry.measure == "dice"]
 
 
-def drawn(entries: list[Comparison]) -> tuple[dict[str, list[tuple[float, float]]], list[list[float]]]:
+def drawn(entries: list[Difference]) -> tuple[dict[str, list[tuple[float, float]]], list[list[float]]]:
     """Points by color, ``(x, y)`` of each; both ends of the lines by their place from top to bottom."""
     domains = list(dict.fromkeys(entry.domain for entry in entries))
     axis = Figure().subplots()
@@ -50,7 +50,7 @@ def drawn(entries: list[Comparison]) -> tuple[dict[str, list[tuple[float, float]
 
 
 def test_what_is_better_stands_to_the_right_with_its_interval() -> None:
-    points, lines = drawn(compared(A=[0.4, 0.5, 0.6, 0.5], B=[0.4, 0.4]))
+    points, lines = drawn(compared(A=[0.4, 0.5, 0.6, 0.5], B=[0.4, 0.5, 0.4, 0.5]))
     looks = looks_of(MODELS)
     better, worse = points[looks["better"].color], points[looks["worse"].color]
     assert [x for x, _ in better] == pytest.approx([15, 15, 15])
@@ -58,7 +58,9 @@ def test_what_is_better_stands_to_the_right_with_its_interval() -> None:
     # in each domain, and in their mean, the models in their order
     assert [round(y) for _, y in better] == [round(y) for _, y in worse] == [0, 1, 2]
     assert all(first < second for (_, first), (_, second) in zip(better, worse, strict=True))
-    assert lines[2] == pytest.approx([10, 20])
+    # of 10 and 20, each twice; t of three degrees of freedom is 3.182
+    margin = 3.182 * 10 / math.sqrt(12)
+    assert lines[2] == pytest.approx([15 - margin, 15 + margin], abs=0.01)
     assert lines[3] == pytest.approx([-30, -30])
 
 
