@@ -39,8 +39,9 @@ from nnunetv2_semiseg.data.raw.reading import read_dataset_json
 from nnunetv2_semiseg.evaluation.measuring.domains import unused_domains
 from nnunetv2_semiseg.evaluation.measuring.measures import MEASURES
 from nnunetv2_semiseg.evaluation.writing.folder import PAGE, check_output, write_report
-from nnunetv2_semiseg.evaluation.writing.markdown import counts_table, means_table, trainings_table
+from nnunetv2_semiseg.evaluation.writing.markdown import means_markdown, table_markdown
 from nnunetv2_semiseg.evaluation.writing.page.page import report_page
+from nnunetv2_semiseg.evaluation.writing.tables import costs_table, counts_table
 from nnunetv2_semiseg.methods.settings import parse_settings, with_absolute_checkpoints
 
 INTERRUPTED = 130
@@ -112,7 +113,8 @@ def _prepared(arguments: argparse.Namespace, device: str) -> Prepared:
 def _report(prepared: Prepared, output: Path, arguments: argparse.Namespace) -> None:
     report, sources = measure(prepared.comparison, prepared.conditions, arguments.num_processes)
     write_report(report, output, arguments.overwrite, report_page(report, sources))
-    print("\n".join([means_table(report, MEASURES[0]), counts_table(report), trainings_table(report)]))
+    tables = [table_markdown(table) for table in (counts_table(report), costs_table(report))]
+    print("\n".join([means_markdown(report, MEASURES[0]), *tables]))
     print(f"Wrote {output / PAGE}, with Markdown, JSON and CSV beside it")
 
 

@@ -24,8 +24,9 @@ from nnunetv2_semiseg.evaluation.measuring.measures import MEASURES
 from nnunetv2_semiseg.evaluation.results.costs import training_cost
 from nnunetv2_semiseg.evaluation.results.history import FoldHistory, read_trainings
 from nnunetv2_semiseg.evaluation.writing.folder import PAGE, check_output, write_report
-from nnunetv2_semiseg.evaluation.writing.markdown import counts_table, means_table
+from nnunetv2_semiseg.evaluation.writing.markdown import means_markdown, table_markdown
 from nnunetv2_semiseg.evaluation.writing.page.page import PageSources, report_page
+from nnunetv2_semiseg.evaluation.writing.tables import counts_table
 
 NO_MODEL = "-"
 """Among model folders: this prediction has none, as that of an ensemble."""
@@ -59,7 +60,8 @@ def main() -> None:
     if unused := unused_domains([score.case for score in report.scores], sources.dataset_json):
         print(unused, file=sys.stderr)
     write_report(report, arguments.output, arguments.overwrite, report_page(report, sources))
-    print("\n".join([*(means_table(report, measure) for measure in MEASURES), counts_table(report)]))
+    means = [means_markdown(report, measure) for measure in MEASURES]
+    print("\n".join([*means, table_markdown(counts_table(report))]))
     print(f"Wrote {arguments.output / PAGE}, with Markdown, JSON and CSV beside it")
 
 

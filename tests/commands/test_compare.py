@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from fake_commands import CPS, FIXMATCH, SUPERVISED, Compare, FakeCommands, later, refused, section
+from markdown_code import one_space
 from PIL import Image
 
 from nnunetv2_semiseg.commands.configure import main as configure
@@ -53,7 +54,7 @@ def test_from_trainers_to_a_report(
     assert "labeled cases: 6" in output
     assert "$ nnUNetv2_semiseg_configure -d Dataset500_Phantom -c 2d_small" in output
     assert f"$ nnUNetv2_train Dataset500_Phantom 2d_small_compare_seed1 all -tr {SUPERVISED}" in output
-    assert "| nnU-Net | 100.0 ± 0.0 | 100.0, 100.0 | 2 | - | 2.5 |" in output
+    assert "| nnU-Net | 100.0 ± 0.0 | 100.0, 100.0 | 2 | - | 2.5 |" in one_space(output)
     report = read_report(Path("report/report.json"))
     assert list(report.models) == ["nnU-Net", "FixMatch"]
     assert report.costs["FixMatch"].hours == 2
@@ -150,7 +151,7 @@ def test_empty_predictions_are_printed_below_the_means(
 
     monkeypatch.setattr(commands, "_predict", find_nothing)
     compare(trainers=("nnUNetTrainer",))
-    assert "| class | model | domain | cases | empty predictions |" in capsys.readouterr().out
+    assert "| class | model | domain | cases | empty predictions |" in one_space(capsys.readouterr().out)
 
 
 def test_the_report_lies_beside_the_logs_where_no_other_folder_is_given(

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from markdown_code import one_space
 from PIL import Image
 
 from nnunetv2_semiseg.commands.evaluate import main
@@ -49,7 +50,7 @@ def test_a_report_and_its_tables(
     arguments = ("-d", "502", "-p", "unet", "sam", "--names", "U-Net", "SAM", "-o", "report", "--seed", "3")
     run(monkeypatch, *arguments)
     output = capsys.readouterr().out
-    assert "| p | U-Net | 100.0 ± 0.0 |" in output
+    assert "| p | U-Net | 100.0 ± 0.0 |" in one_space(output)
     assert "HD95 in px" in output
     report = read_report(tmp_path / "report" / "report.json")
     assert (report.dataset, report.models, report.seed) == (
@@ -92,9 +93,9 @@ def test_empty_predictions_stand_below_the_means(
     Image.fromarray(np.zeros((2, 2), dtype=np.uint8)).save(tmp_path / "unet" / "b.png")
     run(monkeypatch, *arguments)
     output = capsys.readouterr().out
-    assert "| p | unet | 50.0 ± 70.7 |" in output
-    assert "| class | model | domain | cases | empty predictions |" in output
-    assert "| p | unet | all | 2 | 1 | 0 | 0 | 0 |" in output
+    assert "| p | unet | 50.0 ± 70.7 |" in one_space(output)
+    assert "| class | model | domain | cases | empty predictions |" in one_space(output)
+    assert "| p | unet | all | 2 | 1 | 0 | 0 | 0 |" in one_space(output)
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Blocks of code in Markdown."""
+"""Blocks of code and tables in Markdown."""
 
 from __future__ import annotations
 
@@ -17,3 +17,8 @@ def code_blocks(text: str, language: str) -> list[str]:
 def without_code(text: str) -> str:
     """The text around all blocks."""
     return BLOCK.sub("", text)
+
+
+def one_space(text: str) -> str:
+    """The text without the spaces that make the columns of a table equally wide."""
+    return re.sub(" +", " ", text)

@@ -7,13 +7,13 @@ from pathlib import Path
 from nnunetv2_semiseg.core.errors import UserError
 from nnunetv2_semiseg.core.files import staged_folder
 from nnunetv2_semiseg.evaluation.results.report import Report, report_to_json
-from nnunetv2_semiseg.evaluation.writing.markdown import report_markdown
-from nnunetv2_semiseg.evaluation.writing.tables import (
-    comparisons_csv,
-    scores_csv,
-    summaries_csv,
-    trainings_csv,
+from nnunetv2_semiseg.evaluation.writing.frames import (
+    differences_frame,
+    scores_frame,
+    summaries_frame,
+    trainings_frame,
 )
+from nnunetv2_semiseg.evaluation.writing.markdown import report_markdown
 
 JSON, MARKDOWN, PAGE = "report.json", "report.md", "report.html"
 FILES = (JSON, MARKDOWN, PAGE, "scores.csv", "summary.csv", "comparisons.csv", "trainings.csv")
@@ -58,18 +58,17 @@ def write_report(report: Report, folder: Path, overwrite: bool = False, page: st
     """
     folder = folder.resolve()
     check_output(folder, overwrite)
-    texts = {
-        JSON: report_to_json(report),
-        MARKDOWN: report_markdown(report),
-        "scores.csv": scores_csv(report.scores),
-        "summary.csv": summaries_csv(report.summaries),
+    texts = {JSON: report_to_json(report), MARKDOWN: report_markdown(report), PAGE: page}
+    frames = {
+        "scores.csv": scores_frame(report),
+        "summary.csv": summaries_frame(report),
+        "comparisons.csv": differences_frame(report),
+        "trainings.csv": trainings_frame(report),
     }
-    if report.comparisons:
-        texts["comparisons.csv"] = comparisons_csv(report.comparisons)
-    if report.costs:
-        texts["trainings.csv"] = trainings_csv(report)
-    if page:
-        texts[PAGE] = page
     with staged_folder(folder) as staging:
         for name, text in texts.items():
-            (staging / name).write_text(text, encoding="utf-8")
+            if text:
+                (staging / name).write_text(text, encoding="utf-8")
+        for name, frame in frames.items():
+            if not frame.empty:
+                frame.to_csv(staging / name, index=False, lineterminator="\n")

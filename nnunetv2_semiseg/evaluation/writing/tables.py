@@ -1,76 +1,184 @@
-"""The results as CSV; what is undefined is an empty cell."""
+"""The results as tables of text, to be read: rounded, overlaps in percent; for every kind of page."""
 
 from __future__ import annotations
 
-import csv
-import dataclasses
-import io
 import math
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
-from nnunetv2_semiseg.evaluation.measuring.measures import MEASURES
-from nnunetv2_semiseg.evaluation.measuring.scores import Score
+import pandas as pd
+
+from nnunetv2_semiseg.evaluation.measuring.measures import MEASURES, Measure
 from nnunetv2_semiseg.evaluation.results.costs import TrainingCost
 from nnunetv2_semiseg.evaluation.results.differences import Difference
 from nnunetv2_semiseg.evaluation.results.report import Report
-from nnunetv2_semiseg.evaluation.results.summary import Summary
+from nnunetv2_semiseg.evaluation.results.seeds import overall_dice
+from nnunetv2_semiseg.evaluation.results.statistics import FEWEST_TO_RESAMPLE, T_INTERVAL
+from nnunetv2_semiseg.evaluation.results.summary import Spread, Summary, spread
 
-PLACE = ("model", "case", "domain", "label")
-STATES = ("empty_prediction", "empty_reference", "absent", "partly_ignored")
-COUNTS = ("cases", "empty_predictions", "empty_references", "absent", "partly_ignored")
+Rows = dict[tuple[str, ...], list[str]]
 
+UNDEFINED = "-"
 
-def scores_csv(scores: Iterable[Score]) -> str:
-    """A row for each model, case and class; states are 0 or 1."""
-    header = [*PLACE, *(measure.name for measure in MEASURES), *STATES]
-    rows = []
-    for score in scores:
-        states = {name: int(getattr(score, name)) for name in STATES}
-        rows.append({**{name: getattr(score, name) for name in PLACE}, **score.values, **states})
-    return _csv(header, rows)
+NOTHING_EMPTY = "Every case has every class, and so has every prediction."
 
+MEANS = """\
+Mean ± standard deviation over cases; of the mean of domains, over the domains. Where not all cases have a
+value, the number of those that have stands in brackets. A class that is only predicted or only in
+the reference has overlap 0 and no distance; one that is in neither counts for nothing."""
 
-def summaries_csv(summaries: Iterable[Summary]) -> str:
-    """A row for each model, class and domain; ``dice_count`` is the number of cases with a Dice."""
-    place = [name for name in PLACE if name != "case"]
-    columns = [f"{measure.name}_{part}" for measure in MEASURES for part in ("mean", "std", "count")]
-    rows = []
-    for summary in summaries:
-        row = {name: getattr(summary, name) for name in (*place, *COUNTS)}
-        for name, value in summary.values.items():
-            row |= {f"{name}_{part}": number for part, number in dataclasses.asdict(value).items()}
-        rows.append(row)
-    return _csv([*place, *COUNTS, *columns], rows)
+DIFFERENCES = """\
+Mean of the paired differences to {baseline}, its {confidence:g} % interval (percentile bootstrap, {resamples}
+resamples of cases, seed {seed}; where marked t, Student's t interval, as a domain has fewer than {fewest}
+pairs, too few for a bootstrap), p-value of Wilcoxon's signed-rank test (two-sided, not corrected for the
+number of comparisons), and the number of pairs. More is better for Dice and Jaccard, less for HD95 and ASD.
+Where cases are slices of one patient, intervals are too narrow and p-values too small."""
 
+SEEDS = """\
+Every model was trained {count} times, with other seeds. The score of a case is the mean over these trainings,
+of those in which the case or the prediction has the class. A case counts as empty where it is in any of them.
+The intervals say what other cases would change; what another seed changes, the table of trainings shows."""
 
-def comparisons_csv(comparisons: Iterable[Difference]) -> str:
-    """A row for each model, class, domain and measure."""
-    header = [field.name for field in dataclasses.fields(Difference)]
-    return _csv(header, [dataclasses.asdict(entry) for entry in comparisons])
+COSTS = """\
+Hours are those of all epochs, with the validation batches after each and without preprocessing and the final
+validation; of several seeds, their mean. Memory is the highest in GiB: of tensors on the GPU, and of the
+training's own process without those that augment images. Networks of one training share its cost. Dice is the
+mean of domains and classes{seeds}."""
 
-
-def trainings_csv(report: Report) -> str:
-    """A row for each model: the cost of its training, and the Dice of each seed."""
-    longest = max((len(trainings) for trainings in report.seeds.values()), default=0)
-    seeds = [f"dice_of_seed_{index + 1}" for index in range(longest)]
-    rows = []
-    for model, cost in report.costs.items():
-        dice = [training.dice for training in report.seeds.get(model, ())]
-        dice += [math.nan] * (longest - len(dice))
-        rows.append({"model": model, **dataclasses.asdict(cost), **dict(zip(seeds, dice, strict=True))})
-    costs = [field.name for field in dataclasses.fields(TrainingCost)]
-    return _csv(["model", *costs, *seeds], rows)
+CLASS, MODEL, DOMAIN = "class", "model", "domain"
+"""Titles of names, which are the index of a table."""
 
 
-def _csv(header: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> str:
-    text = io.StringIO()
-    writer = csv.DictWriter(text, header, lineterminator="\n")
-    writer.writeheader()
-    for row in rows:
-        writer.writerow({name: _cell(value) for name, value in row.items()})
-    return text.getvalue()
+def means_title(report: Report, measure: Measure) -> str:
+    """What a table of means is about: ``Dice in %``."""
+    return f"{measure.title} in {unit(report, measure)}"
 
 
-def _cell(value: Any) -> Any:
-    return "" if isinstance(value, float) and math.isnan(value) else value
+def means_table(report: Report, measure: Measure) -> pd.DataFrame:
+    """Means of one measure: a row for each class and model, a column for each domain."""
+    domains = list(dict.fromkeys(summary.domain for summary in report.summaries))
+    rows: Rows = {}
+    for summary in _by_class(report.summaries):
+        # of the mean of domains, the domains are what is counted
+        cases = summary.cases if summary.domain in report.domains else None
+        cell = _mean(summary.values[measure.name], cases, measure)
+        rows.setdefault((summary.label, summary.model), []).append(cell)
+    return _table([CLASS, MODEL], domains, rows)
+
+
+def counts_table(report: Report) -> pd.DataFrame:
+    """How many cases of each domain lack a class; what has none of them is left out."""
+    titles = ["cases", "empty predictions", "empty references", "both empty", "partly ignored"]
+    rows: Rows = {}
+    for summary in _by_class(report.summaries):
+        lacking = (summary.empty_predictions, summary.empty_references, summary.absent)
+        counts = (summary.cases, *lacking, summary.partly_ignored)
+        if any(counts[1:]):
+            rows[summary.label, summary.model, summary.domain] = list(map(str, counts))
+    return _table([CLASS, MODEL, DOMAIN], titles, rows)
+
+
+def differences_table(report: Report, model: str) -> pd.DataFrame:
+    """Differences of a model to the first: a row for each class and domain, a column for each measure."""
+    rows: Rows = {}
+    for entry in report.comparisons:
+        if entry.model == model:
+            measure = next(measure for measure in MEASURES if measure.name == entry.measure)
+            rows.setdefault((entry.label, entry.domain), []).append(_difference(entry, measure))
+    titles = [f"{measure.title}, {unit(report, measure)}" for measure in MEASURES]
+    return _table([CLASS, DOMAIN], titles, rows)
+
+
+def seeds_text(report: Report) -> str:
+    """That scores are means over trainings; nothing where they are not."""
+    counts = {len(trainings) for trainings in report.seeds.values()}
+    return SEEDS.format(count=" or ".join(map(str, sorted(counts)))) if counts else ""
+
+
+def costs_table(report: Report) -> pd.DataFrame:
+    """Dice, hours and memory: a row for each model; no rows where no training is known."""
+    dice = MEASURES[0]
+    rows: Rows = {}
+    for model in report.models if report.costs else ():
+        values = [result.dice for result in report.seeds.get(model, ())]
+        mean = overall_dice([summary for summary in report.summaries if summary.model == model])
+        over = spread(values) if values else Spread(mean, math.nan, 1)
+        cost = report.costs.get(model, TrainingCost(math.nan, math.nan, math.nan))
+        seeds = [", ".join(number(value, dice) for value in values)] if report.seeds else []
+        costs = map(_three_digits, (cost.hours, cost.gpu, cost.process))
+        rows[model,] = [_mean(over, None, dice), *seeds, *costs]
+    title = ["of each seed"] if report.seeds else []
+    return _table([MODEL], ["Dice in %", *title, "training in h", "GPU in GiB", "process in GiB"], rows)
+
+
+def costs_text(report: Report) -> str:
+    """What the numbers of `costs_table` are."""
+    return COSTS.format(seeds=", with its standard deviation between seeds" if report.seeds else "")
+
+
+def differences_text(report: Report, baseline: str) -> str:
+    """What the numbers of `differences_table` are; ``baseline`` is the first model as the page writes it."""
+    return DIFFERENCES.format(
+        baseline=baseline,
+        confidence=100 * report.confidence,
+        resamples=report.resamples,
+        seed=report.seed,
+        fewest=FEWEST_TO_RESAMPLE,
+    )
+
+
+def unit(report: Report, measure: Measure) -> str:
+    """The unit of a measure's numbers in the tables."""
+    return report.unit if measure.is_distance else "%"
+
+
+def number(value: float, measure: Measure, sign: str = "") -> str:
+    """A value of a measure as the tables write it; ``sign`` is ``+`` for differences."""
+    if math.isnan(value):
+        return UNDEFINED
+    return format(value, f"{sign}.2f") if measure.is_distance else format(100 * value, f"{sign}.1f")
+
+
+def prediction_folders(report: Report) -> dict[str, list[str]]:
+    """Folders of predictions by model, one for each of its trainings."""
+    return {
+        model: [training.folder for training in report.seeds.get(model, ())] or [first]
+        for model, first in report.models.items()
+    }
+
+
+def _table(names: list[str], titles: list[str], rows: Rows) -> pd.DataFrame:
+    """A table of cells of text, with nothing escaped; a line break is one where there is place for it.
+
+    Args:
+        names: Titles of the names.
+        titles: Titles of the other columns.
+        rows: Cells by the names of a row.
+    """
+    return pd.DataFrame(list(rows.values()), pd.MultiIndex.from_tuples(rows, names=names), titles)
+
+
+def _three_digits(value: float) -> str:
+    return UNDEFINED if math.isnan(value) else f"{value:.3g}"
+
+
+def _by_class(summaries: Sequence[Summary]) -> list[Summary]:
+    """The models of each class one below the other."""
+    order = list(dict.fromkeys(summary.label for summary in summaries))
+    return sorted(summaries, key=lambda summary: order.index(summary.label))
+
+
+def _mean(value: Spread, cases: int | None, measure: Measure) -> str:
+    text = number(value.mean, measure)
+    if not math.isnan(value.std):
+        text += f" ± {number(value.std, measure)}"
+    return text if cases in (None, value.count) else f"{text} ({value.count} of {cases})"
+
+
+def _difference(entry: Difference, measure: Measure) -> str:
+    if math.isnan(entry.difference):
+        return f"{UNDEFINED} (n = {entry.pairs})"
+    low, high = (number(value, measure, "+") for value in (entry.low, entry.high))
+    p_value = UNDEFINED if math.isnan(entry.p_value) else f"{entry.p_value:.2g}"
+    interval = UNDEFINED if math.isnan(entry.low) else f"{low} to {high}"
+    interval += ", t" if entry.interval == T_INTERVAL else ""
+    return f"{number(entry.difference, measure, '+')} [{interval}],\np = {p_value} (n = {entry.pairs})"

@@ -7,15 +7,16 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from test_report import make_report, rows
+from markdown_code import one_space
+from test_report import make_report
 
 from nnunetv2_semiseg.evaluation.results.costs import TrainingCost, training_cost
 from nnunetv2_semiseg.evaluation.results.history import FoldHistory
 from nnunetv2_semiseg.evaluation.results.report import read_report, report_to_json
 from nnunetv2_semiseg.evaluation.results.seeds import SeedResult
+from nnunetv2_semiseg.evaluation.writing.frames import trainings_frame
 from nnunetv2_semiseg.evaluation.writing.markdown import report_markdown
-from nnunetv2_semiseg.evaluation.writing.rows import cost_rows, costs_text
-from nnunetv2_semiseg.evaluation.writing.tables import trainings_csv
+from nnunetv2_semiseg.evaluation.writing.tables import costs_table, costs_text
 
 
 def fold(*epochs: tuple[float, float], **peaks: list[float]) -> FoldHistory:
@@ -51,24 +52,25 @@ def test_what_was_not_logged_is_unknown() -> None:
 
 def test_the_table() -> None:
     report = make_report()
-    assert not cost_rows(report).rows
+    assert costs_table(report).empty
     report = replace(report, costs={"base": TrainingCost(1.2345, math.nan, 12.0)})
-    table = cost_rows(report)
-    assert table.header == ("model", "Dice in %", "training in h", "GPU in GiB", "process in GiB")
-    assert table.rows == (("base", "18.8", "1.23", "-", "12"), ("a|b, c", "31.2", "-", "-", "-"))
+    table = costs_table(report)
+    assert list(table.columns) == ["Dice in %", "training in h", "GPU in GiB", "process in GiB"]
+    assert list(table.index) == [("base",), ("a|b, c",)]
+    assert table.values.tolist() == [["18.8", "1.23", "-", "12"], ["31.2", "-", "-", "-"]]
     assert "between seeds" not in costs_text(report)
 
 
 def test_the_table_of_seeds() -> None:
     trainings = (SeedResult("s0", 0.25), SeedResult("s1", 0.35))
     report = replace(make_report(), costs={"base": TrainingCost(2, 3, 4)}, seeds={"base": trainings})
-    table = cost_rows(report)
-    assert table.header[1:3] == ("Dice in %", "of each seed")
-    assert table.rows[0] == ("base", "30.0 ± 7.1", "25.0, 35.0", "2", "3", "4")
-    assert table.rows[1][:3] == ("a|b, c", "31.2", "")
+    table = costs_table(report)
+    assert list(table.columns[:2]) == ["Dice in %", "of each seed"]
+    assert table.loc["base"].values.tolist() == [["30.0 ± 7.1", "25.0, 35.0", "2", "3", "4"]]
+    assert table.loc["a|b, c"].values.tolist()[0][:2] == ["31.2", ""]
     assert "between seeds" in costs_text(report)
-    (found,) = rows(trainings_csv(report))
-    assert (found["model"], found["hours"], found["dice_of_seed_2"]) == ("base", "2", "0.35")
+    (found,) = trainings_frame(report).to_dict("records")
+    assert (found["model"], found["hours"], found["dice_of_seed_2"]) == ("base", 2, 0.35)
 
 
 def test_costs_and_conditions_are_in_the_files(tmp_path: Path) -> None:
@@ -77,7 +79,7 @@ def test_costs_and_conditions_are_in_the_files(tmp_path: Path) -> None:
     text = report_markdown(report)
     assert "- patch: 256 x 256\n- Reference: labelsTs" in text
     assert "## Trainings" in text
-    assert "| base | 18.8 | 2 | - | 4 |" in text
+    assert "| base | 18.8 | 2 | - | 4 |" in one_space(text)
     file = tmp_path / "report.json"
     file.write_text(report_to_json(report))
     read = read_report(file)
@@ -99,4 +101,4 @@ def test_a_report_without_them_is_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("value", "shown"), [(0.01234, "0.0123"), (123.4, "123")])
 def test_three_digits(value: float, shown: str) -> None:
     report = replace(make_report(), costs={"base": TrainingCost(value, 1, 1)})
-    assert cost_rows(report).rows[0][2] == shown
+    assert costs_table(report)["training in h"].iloc[0] == shown

@@ -14,9 +14,9 @@ from nnunetv2_semiseg.evaluation.evaluate import evaluate
 from nnunetv2_semiseg.evaluation.results.report import Report, read_report, report_to_json
 from nnunetv2_semiseg.evaluation.results.seeds import mean_over_seeds, overall_dice
 from nnunetv2_semiseg.evaluation.results.summary import summarise
+from nnunetv2_semiseg.evaluation.writing.frames import trainings_frame
 from nnunetv2_semiseg.evaluation.writing.markdown import report_markdown
-from nnunetv2_semiseg.evaluation.writing.rows import cost_rows, seeds_text
-from nnunetv2_semiseg.evaluation.writing.tables import trainings_csv
+from nnunetv2_semiseg.evaluation.writing.tables import costs_table, seeds_text
 
 
 @pytest.fixture
@@ -75,8 +75,8 @@ def test_the_report_says_so(report: Report, tmp_path: Path) -> None:
 
 
 def test_without_costs_there_is_no_table_of_trainings(report: Report) -> None:
-    assert not cost_rows(report).rows
-    assert trainings_csv(report).splitlines() == ["model,hours,gpu,process,dice_of_seed_1,dice_of_seed_2"]
+    assert costs_table(report).empty
+    assert trainings_frame(report).empty
 
 
 def test_one_class_and_domain_are_all_there_is() -> None:

@@ -10,15 +10,15 @@ import numpy.typing as npt
 from matplotlib.axes import Axes
 
 from nnunetv2_semiseg.evaluation.measuring.classes import LabelClass
-from nnunetv2_semiseg.evaluation.writing.page.drawing import WIDTH, Drawn, new_figure, page_style, pixels
-from nnunetv2_semiseg.evaluation.writing.page.model_styles import LINES, TRUTH_COLOR, Look, plot_name
+from nnunetv2_semiseg.evaluation.writing.page.drawing import WIDTH, Picture, new_figure, page_style, pixels
+from nnunetv2_semiseg.evaluation.writing.page.model_styles import LINES, TRUTH_COLOR, ModelStyle, plot_name
 from nnunetv2_semiseg.evaluation.writing.page.scenes import Plane
 
 COLUMNS = 4
-"""Of panels of a 2D image."""
+"""Number of panels of a 2D image side by side."""
 
 HIGHEST = 2.9
-"""Inches of a panel."""
+"""Largest height of a panel in inches."""
 
 RATIOS = (0.4, 2.5)
 """The narrowest and the widest panel by its height; what has others stands in the middle of it."""
@@ -35,15 +35,19 @@ TRUTH_RIM, MODEL_RIM = "black", "white"
 """The truth is bright, models are dark."""
 
 
-def case_picture(planes: Sequence[Plane], classes: Sequence[LabelClass], looks: Mapping[str, Look]) -> Drawn:
-    """A picture for the page.
+def case_picture(
+    case: str, planes: Sequence[Plane], classes: Sequence[LabelClass], styles: Mapping[str, ModelStyle]
+) -> Picture:
+    """A picture of a case for the page.
 
     Args:
-        planes: One: panels stand side by side; several: a column for each, a row for each model.
-        classes: What has contours.
-        looks: By model, in the order of the planes' label maps.
+        case: Name of the case.
+        planes: One plane, whose panels stand side by side, or several, each with a column of panels, one for
+            each model.
+        classes: Classes that have contours.
+        styles: Styles by model, in the order of the planes' label maps.
     """
-    panels = [(plane, index) for index in range(len(looks) + 1) for plane in planes]
+    panels = [(plane, index) for index in range(len(styles) + 1) for plane in planes]
     columns = len(planes) if len(planes) > 1 else min(COLUMNS, len(panels))
     rows = math.ceil(len(panels) / columns)
     # panels of a row are equally high, whatever their planes
@@ -55,8 +59,8 @@ def case_picture(planes: Sequence[Plane], classes: Sequence[LabelClass], looks: 
         for axis in axes:
             axis.set_axis_off()
         for axis, (plane, index) in zip(axes, panels, strict=False):
-            _panel(axis, plane, index, classes, looks)
-        return pixels(figure)
+            _panel(axis, plane, index, classes, styles)
+        return pixels(figure, f"{case} with contours of the truth and of {', '.join(styles)}")
 
 
 def class_lines(classes: Sequence[LabelClass]) -> list[str]:
@@ -65,18 +69,18 @@ def class_lines(classes: Sequence[LabelClass]) -> list[str]:
 
 
 def _panel(
-    axis: Axes, plane: Plane, index: int, classes: Sequence[LabelClass], looks: Mapping[str, Look]
+    axis: Axes, plane: Plane, index: int, classes: Sequence[LabelClass], styles: Mapping[str, ModelStyle]
 ) -> None:
-    """The image alone for 0, else with the truth and the model of this number, from 1."""
+    """Draw the image alone for index 0, else with the truth and the model of this number, from 1."""
     axis.imshow(plane.image, cmap="gray", vmin=0, vmax=1, aspect=plane.aspect, interpolation="nearest")
     if index == 0:
         axis.set_title(plane.title or "image")
     else:
-        model, look = list(looks.items())[index - 1]
-        axis.set_title(plot_name(model), color=look.color, fontweight="bold")
+        model, style = list(styles.items())[index - 1]
+        axis.set_title(plot_name(model), color=style.color, fontweight="bold")
         for entry, line in zip(classes, class_lines(classes), strict=True):
             _outline(axis, entry.mask(plane.labels[0]), (TRUTH_RIM, TRUTH_COLOR), line)
-            _outline(axis, entry.mask(plane.labels[index]), (MODEL_RIM, look.color), line)
+            _outline(axis, entry.mask(plane.labels[index]), (MODEL_RIM, style.color), line)
     rows, columns = plane.window
     axis.set_xlim(columns.start - 0.5, columns.stop - 0.5)
     ends = (rows.start - 0.5, rows.stop - 0.5)
@@ -84,7 +88,7 @@ def _panel(
 
 
 def _outline(axis: Axes, mask: npt.NDArray[np.bool_], colors: tuple[str, str], line: str) -> None:
-    """A contour; the colors are those of the rim and of the line."""
+    """Draw a contour; the colors are those of the rim and of the line."""
     if not mask.any():
         return
     # a frame of background closes outlines at the image's edge, and gives a line of pixels an area

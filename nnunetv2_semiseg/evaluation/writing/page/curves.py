@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from nnunetv2_semiseg.evaluation.results.history import LOSS, MEASURE, RATE, FoldHistory
-from nnunetv2_semiseg.evaluation.writing.page.drawing import WIDTH, new_figure, page_style, vector
-from nnunetv2_semiseg.evaluation.writing.page.markup import figure, model_mark, paragraph, text
-from nnunetv2_semiseg.evaluation.writing.page.model_styles import Look, plot_name
+from nnunetv2_semiseg.evaluation.writing.page.drawing import WIDTH, Picture, new_figure, page_style, vector
+from nnunetv2_semiseg.evaluation.writing.page.model_styles import ModelStyle, plot_name
 
 COLUMNS = 3
 
 LONGEST_TITLE = 48
-"""Letters that have place above a plot."""
+"""Number of letters that have place above a plot."""
 
 USUAL = {
     "train_losses": "training loss, all terms",
@@ -39,7 +39,7 @@ TITLES = {
     "sam_agreement": "agreement with SAM",
     "unsupervised_gradient_norm": "gradient norm of unsupervised terms",
 }
-"""Of measures; what is not here has the name of the log."""
+"""Titles of measures; what is not here has the name of the log."""
 
 GROUPS = (
     ("Losses and Dice", ""),
@@ -47,42 +47,52 @@ GROUPS = (
     ("Measures", MEASURE),
     ("Learning rates", RATE),
 )
-"""Titles of figures and prefixes of their keys."""
-
-EXPLAINED = (
-    "Mean of each epoch, as nnU-Net's logger and this package's log have it. Losses of different methods "
-    "have different terms: their height is not to be compared. Several folds of a model are several lines."
-)
+"""Titles of pictures and prefixes of their keys."""
 
 
-def training_curves(trainings: Mapping[str, Sequence[FoldHistory]], looks: Mapping[str, Look]) -> str:
-    """A figure for each group of values.
+@dataclass(frozen=True)
+class TrainingCurves:
+    """The chapter.
+
+    Attributes:
+        folds: Trainers and folds in words, by the model that has curves.
+        together: Models that were trained together with one that has curves.
+        missing: Models whose training is not known.
+        pictures: Pictures by title.
+    """
+
+    folds: dict[str, str]
+    together: list[str]
+    missing: list[str]
+    pictures: dict[str, Picture]
+
+
+def training_curves(
+    trainings: Mapping[str, Sequence[FoldHistory]], styles: Mapping[str, ModelStyle]
+) -> TrainingCurves:
+    """A picture for each group of values.
 
     Args:
         trainings: Histories by model; of a model that was trained together with another one there are none.
-        looks: Of all models.
+        styles: Styles of all models.
     """
     shown = {model: folds for model, folds in trainings.items() if folds}
-    marks = ", ".join(
-        f"{model_mark(model, looks[model])} ({text(_folds(folds))})" for model, folds in shown.items()
+    groups = {title: keys for title, prefix in GROUPS if (keys := _keys(prefix, shown))}
+    return TrainingCurves(
+        folds={model: _describe_folds(folds) for model, folds in shown.items()},
+        together=[model for model in trainings if model not in shown],
+        missing=[model for model in styles if model not in trainings],
+        pictures={title: _plot(title, keys, shown, styles) for title, keys in groups.items()},
     )
-    together = [model for model in trainings if model not in shown]
-    missing = [model for model in looks if model not in trainings]
-    parts = [paragraph(EXPLAINED), f"<p>Shown: {marks}.</p>\n"]
-    if together:
-        parts.append(paragraph(f"Trained together with one of these: {', '.join(together)}."))
-    if missing:
-        parts.append(paragraph(f"No model folder is named for {', '.join(missing)}.", "missing"))
-    return "".join([*parts, *(_group(title, prefix, shown, looks) for title, prefix in GROUPS)])
 
 
-def _group(
-    title: str, prefix: str, trainings: Mapping[str, Sequence[FoldHistory]], looks: Mapping[str, Look]
-) -> str:
-    """One figure; nothing where no model has such values."""
-    keys = _keys(prefix, trainings)
-    if not keys:
-        return ""
+def _plot(
+    title: str,
+    keys: list[str],
+    trainings: Mapping[str, Sequence[FoldHistory]],
+    styles: Mapping[str, ModelStyle],
+) -> Picture:
+    """A picture with a plot for each key."""
     rows = math.ceil(len(keys) / COLUMNS)
     having = {
         model: folds
@@ -95,13 +105,11 @@ def _group(
         for axis in axes[len(keys) :]:
             axis.remove()
         for axis, key in zip(axes, keys, strict=False):
-            _draw(axis, key, trainings, looks)
+            _draw(axis, key, trainings, styles)
             axis.set_title(plot_name(_title(key), LONGEST_TITLE))
-            axis.set_yscale("log" if prefix == RATE else "linear")
-        sheet.legend(handles=_legend(having, looks), loc="outside lower left", ncols=3, frameon=False)
-        picture = vector(sheet)
-    titles = ", ".join(map(_title, keys))
-    return figure(picture, f"{title} by epoch: {titles}", f"<strong>{text(title)}</strong> by epoch")
+            axis.set_yscale("log" if key.startswith(RATE) else "linear")
+        sheet.legend(handles=_legend(having, styles), loc="outside lower left", ncols=3, frameon=False)
+        return vector(sheet, f"{title} by epoch: {', '.join(map(_title, keys))}")
 
 
 def _keys(prefix: str, trainings: Mapping[str, Sequence[FoldHistory]]) -> list[str]:
@@ -119,9 +127,9 @@ def _keys(prefix: str, trainings: Mapping[str, Sequence[FoldHistory]]) -> list[s
 
 
 def _draw(
-    axis: Axes, key: str, trainings: Mapping[str, Sequence[FoldHistory]], looks: Mapping[str, Look]
+    axis: Axes, key: str, trainings: Mapping[str, Sequence[FoldHistory]], styles: Mapping[str, ModelStyle]
 ) -> None:
-    """One value."""
+    """Draw one value."""
     for model, folds in trainings.items():
         for values in (fold.values[key] for fold in folds if key in fold.values):
             axis.plot(
@@ -129,7 +137,7 @@ def _draw(
                 values,
                 markersize=3.5,
                 markevery=max(1, len(values) // 12),
-                **looks[model].curve,
+                **styles[model].curve,
             )
     axis.xaxis.set_major_locator(MaxNLocator(integer=True))
     axis.set_xlabel("epoch")
@@ -146,11 +154,13 @@ def _title(key: str) -> str:
     return USUAL[key]
 
 
-def _legend(trainings: Mapping[str, Sequence[FoldHistory]], looks: Mapping[str, Look]) -> list[Line2D]:
-    return [Line2D([], [], markersize=4, label=plot_name(model), **looks[model].curve) for model in trainings]
+def _legend(trainings: Mapping[str, Sequence[FoldHistory]], styles: Mapping[str, ModelStyle]) -> list[Line2D]:
+    return [
+        Line2D([], [], markersize=4, label=plot_name(model), **styles[model].curve) for model in trainings
+    ]
 
 
-def _folds(folds: Sequence[FoldHistory]) -> str:
+def _describe_folds(folds: Sequence[FoldHistory]) -> str:
     """``nnUNetTrainerCPS: fold_0, fold_1``."""
     trainers = dict.fromkeys(fold.trainer for fold in folds if fold.trainer)
     names = ", ".join(fold.fold for fold in folds)

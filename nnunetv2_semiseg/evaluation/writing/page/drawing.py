@@ -18,7 +18,7 @@ WIDTH = 11.5
 """Inches of a figure as wide as the page."""
 
 PIXELS_OF_PAGE = 96
-"""Of an inch, by the definition of CSS."""
+"""Pixels of the page in an inch, by the definition of CSS."""
 
 SETTINGS: Any = {
     "font.size": 9,
@@ -32,20 +32,22 @@ SETTINGS: Any = {
 }
 
 PIXELS = 150
-"""Of an inch in pictures: more than the page has, for paper and for fine screens."""
+"""Pixels of a picture in an inch: more than the page has, for paper and for fine screens."""
 
 
 @dataclass(frozen=True)
-class Drawn:
-    """A figure for the page.
+class Picture:
+    """A drawn figure for the page.
 
     Attributes:
-        uri: Its data URI.
-        width: In pixels of the page.
+        uri: Data URI of its file.
+        width: Width in pixels of the page.
+        description: Text for readers who don't see the picture.
     """
 
     uri: str
     width: int
+    description: str
 
 
 @contextmanager
@@ -62,18 +64,18 @@ def new_figure(width: float, height: float) -> Figure:
     return Figure(figsize=(width, height), layout="constrained")
 
 
-def vector(figure: Figure) -> Drawn:
+def vector(figure: Figure, description: str) -> Picture:
     """A plot, sharp in print."""
-    return _drawn(figure, "image/svg+xml", format="svg", metadata={"Date": None})
+    return _picture(figure, description, "image/svg+xml", format="svg", metadata={"Date": None})
 
 
-def pixels(figure: Figure) -> Drawn:
+def pixels(figure: Figure, description: str) -> Picture:
     """A picture of pixels."""
-    return _drawn(figure, "image/png", format="png", dpi=PIXELS, metadata={"Software": None})
+    return _picture(figure, description, "image/png", format="png", dpi=PIXELS, metadata={"Software": None})
 
 
-def _drawn(figure: Figure, kind: str, **options: Any) -> Drawn:
+def _picture(figure: Figure, description: str, kind: str, **options: Any) -> Picture:
     file = io.BytesIO()
     figure.savefig(file, **options)
     uri = f"data:{kind};base64,{base64.b64encode(file.getvalue()).decode('ascii')}"
-    return Drawn(uri, round(PIXELS_OF_PAGE * figure.get_figwidth()))
+    return Picture(uri, round(PIXELS_OF_PAGE * figure.get_figwidth()), description)

@@ -1,4 +1,4 @@
-"""How each model looks, the same in every table, plot and picture of the page."""
+"""How each model is drawn: the same in every table, plot and picture of the page."""
 
 from __future__ import annotations
 
@@ -7,10 +7,23 @@ from dataclasses import dataclass
 from typing import Any
 
 COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#777777")
-"""Of Okabe and Ito, which colour-blind people tell apart; without yellow, which white paper swallows."""
+"""Okabe and Ito's colors, which colour-blind people tell apart, without the yellow, lost on white paper."""
 
-MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">")
-"""Filled ones. There are two more than colors, so that 63 models have different pairs."""
+MARKERS = {
+    "o": "M1,6a5,5 0 1,0 10,0a5,5 0 1,0 -10,0Z",
+    "s": "M1,1H11V11H1Z",
+    "^": "M6,1 11,11 1,11Z",
+    "D": "M6,0 12,6 6,12 0,6Z",
+    "v": "M6,11 11,1 1,1Z",
+    "P": "M4,1H8V4H11V8H8V11H4V8H1V4H4Z",
+    "X": "M3,0 6,3 9,0 12,3 9,6 12,9 9,12 6,9 3,12 0,9 3,6 0,3Z",
+    "<": "M1,6 11,1 11,11Z",
+    ">": "M11,6 1,1 1,11Z",
+}
+"""Filled markers of matplotlib, and their outlines as paths of SVG in a square of 12.
+
+There are two more than colors, so that 63 models have different pairs.
+"""
 
 LINES = ("-", "--", ":", "-.")
 
@@ -18,17 +31,17 @@ TRUTH_COLOR = "#f0e442"
 """The yellow that is no model's; on images it is seen well, and a black rim helps on white ones."""
 
 LONGEST_NAME = 26
-"""Letters of a name that a plot has place for; the key of the page has all of them."""
+"""Number of letters of a name that a plot has place for; the key of the page has all of them."""
 
 
 @dataclass(frozen=True)
-class Look:
-    """Of one model.
+class ModelStyle:
+    """How one model is drawn.
 
     Attributes:
-        color: As ``#rrggbb``.
-        marker: matplotlib's.
-        line: matplotlib's style.
+        color: Color as ``#rrggbb``.
+        marker: Marker of matplotlib, a key of `MARKERS`.
+        line: Line style of matplotlib.
     """
 
     color: str
@@ -37,16 +50,22 @@ class Look:
 
     @property
     def curve(self) -> dict[str, Any]:
-        """Arguments of matplotlib for a line with marks."""
+        """Arguments of matplotlib for a line with markers."""
         return {"color": self.color, "marker": self.marker, "linestyle": self.line, "linewidth": 1.3}
 
+    @property
+    def outline(self) -> str:
+        """The marker as a path of SVG."""
+        return MARKERS[self.marker]
 
-def looks_of(models: Iterable[str]) -> dict[str, Look]:
-    """A look for each model, in the order of the report."""
+
+def model_styles(models: Iterable[str]) -> dict[str, ModelStyle]:
+    """A style for each model, in the order of the report."""
+    markers = tuple(MARKERS)
     return {
-        model: Look(
+        model: ModelStyle(
             COLORS[index % len(COLORS)],
-            MARKERS[index % len(MARKERS)],
+            markers[index % len(markers)],
             LINES[index // len(COLORS) % len(LINES)],
         )
         for index, model in enumerate(models)

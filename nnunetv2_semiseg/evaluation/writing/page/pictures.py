@@ -2,95 +2,108 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from nnunetv2_semiseg.core.errors import UserError
 from nnunetv2_semiseg.data.raw.reading import images_by_case
-from nnunetv2_semiseg.evaluation.measuring.classes import LabelClass, foreground_classes
+from nnunetv2_semiseg.evaluation.measuring.classes import foreground_classes
 from nnunetv2_semiseg.evaluation.measuring.measures import MEASURES
 from nnunetv2_semiseg.evaluation.results.report import Report
 from nnunetv2_semiseg.evaluation.writing.page.contours import case_picture, class_lines
-from nnunetv2_semiseg.evaluation.writing.page.markup import figure, model_mark, paragraph, text
-from nnunetv2_semiseg.evaluation.writing.page.model_styles import Look
+from nnunetv2_semiseg.evaluation.writing.page.drawing import Picture
+from nnunetv2_semiseg.evaluation.writing.page.model_styles import ModelStyle
 from nnunetv2_semiseg.evaluation.writing.page.scenes import read_scene
-from nnunetv2_semiseg.evaluation.writing.page.shown_cases import ChosenCase, choosing_model, chosen_cases
-from nnunetv2_semiseg.evaluation.writing.rows import number
+from nnunetv2_semiseg.evaluation.writing.page.shown_cases import ShownCase, ranking_model, shown_cases
+from nnunetv2_semiseg.evaluation.writing.tables import number
 
 LINE_NAMES = {"-": "solid", "--": "dashed", ":": "dotted", "-.": "dash-dotted"}
 
-CHOSEN = (
-    "Of each domain, the cases with the lowest and with the median Dice{mean} of the last "
-    "model, {model}. As they are chosen by this model, its worst cases are often less bad for the others."
-)
 
-DRAWN = (
-    "Contours: the truth is yellow, the model has its color ({lines}); where classes touch, their lines lie "
-    "on each other. The picture is cut out around all of them. Of a volume, the slice of each axis with most "
-    "foreground in all label maps is shown, the first slice of the file at the bottom of the others."
-)
+@dataclass(frozen=True)
+class CasePicture:
+    """A shown case.
 
-OF_SEEDS = "The contours are of each model's first training; Dice is the mean over its trainings."
+    Attributes:
+        case: Which case it is, and why it is shown.
+        dice: Dice of each class in %, as text by model.
+        picture: Contours on the image; None where it cannot be drawn.
+        problem: Reason why there is no picture; empty where there is one.
+    """
 
-NO_IMAGES = "There are no images to show: {}. Name their folder by -i."
+    case: ShownCase
+    dice: dict[str, str]
+    picture: Picture | None = None
+    problem: str = ""
+
+
+@dataclass(frozen=True)
+class CasePictures:
+    """The chapter.
+
+    Attributes:
+        model: Name of the model whose worst and median cases are shown.
+        missing: Reason why there are no images at all; empty where there are.
+        lines: Line of each class in words, by the name of the class.
+        cases: All shown cases.
+    """
+
+    model: str
+    missing: str = ""
+    lines: dict[str, str] = field(default_factory=dict)
+    cases: tuple[CasePicture, ...] = ()
+
+    @property
+    def alike(self) -> bool:
+        """Whether the lines don't tell the classes apart."""
+        return len(set(self.lines.values())) < len(self.lines)
 
 
 def case_pictures(
-    report: Report, dataset_json: Mapping[str, Any], images: Path, looks: Mapping[str, Look]
-) -> str:
-    """A figure for each chosen case, or a line that says why there is none."""
+    report: Report, dataset_json: Mapping[str, Any], images: Path, styles: Mapping[str, ModelStyle]
+) -> CasePictures:
+    """Draw the worst and the median case of each domain.
+
+    Args:
+        report: Report of an evaluation, whose folders are looked into for the label maps.
+        dataset_json: Content of the dataset's dataset.json: labels, file ending.
+        images: Folder of the images; it may be missing, which the result then says.
+        styles: Styles of the models.
+    """
     ending = dataset_json["file_ending"]
     files = images_by_case(images, ending)
     if not files:
-        missing = (
-            f"{images} has no files ending with {ending}" if images.is_dir() else f"{images} is no folder"
-        )
-        return paragraph(NO_IMAGES.format(missing), "missing")
+        missing = f"has no files ending with {ending}" if images.is_dir() else "is no folder"
+        return CasePictures(ranking_model(report), f"{images} {missing}")
     classes = foreground_classes(dataset_json["labels"])
-    model = choosing_model(report)
-    mean = " (mean of classes)" if len(classes) > 1 else ""
-    intro = f"<p>{text(CHOSEN).format(mean=mean, model=model_mark(model, looks[model]))}</p>\n"
-    parts = [intro, paragraph(DRAWN.format(lines=_lines(classes)))]
-    if report.seeds:
-        parts.append(paragraph(OF_SEEDS))
-    for chosen in chosen_cases(report):
-        labels = [
-            Path(folder) / f"{chosen.case}{ending}" for folder in (report.reference, *report.models.values())
-        ]
+    lines = {entry.name: LINE_NAMES[line] for entry, line in zip(classes, class_lines(classes), strict=True)}
+
+    def draw(shown: ShownCase) -> CasePicture:
+        dice = {model: _describe_dice(report, model, shown.case) for model in styles}
+        folders = (report.reference, *report.models.values())
+        labels = [Path(folder) / f"{shown.case}{ending}" for folder in folders]
         try:
-            if chosen.case not in files:
-                raise UserError(f"{images} has no image of it")
-            planes = read_scene(files[chosen.case], labels, dataset_json)
-            picture = case_picture(planes, classes, looks)
-        except ValueError as error:  # a picture less is no reason to lose the measures
-            parts.append(
-                paragraph(f"{chosen.domain}, {chosen.why}, {chosen.case}: no picture, {error}", "missing")
-            )
-            continue
-        description = f"{chosen.case} with contours of the truth and of {', '.join(report.models)}"
-        parts.append(figure(picture, description, _caption(report, chosen, looks)))
-    return "".join(parts)
+            planes = read_scene(_image(files, shown.case, images), labels, dataset_json)
+        except UserError as error:  # a picture less is no reason to lose the measures
+            return CasePicture(shown, dice, problem=str(error))
+        return CasePicture(shown, dice, case_picture(shown.case, planes, classes, styles))
+
+    return CasePictures(ranking_model(report), lines=lines, cases=tuple(map(draw, shown_cases(report))))
 
 
-def _caption(report: Report, chosen: ChosenCase, looks: Mapping[str, Look]) -> str:
-    """Where the case stands, and each model's Dice."""
+def _image(files: Mapping[str, Sequence[Path]], case: str, images: Path) -> Sequence[Path]:
+    if case not in files:
+        raise UserError(f"{images} has no image of it")
+    return files[case]
+
+
+def _describe_dice(report: Report, model: str, case: str) -> str:
+    """``disc 81.3, cup 70.0``."""
     dice = MEASURES[0]
-    values = []
-    for model, look in looks.items():
-        shown = [
-            f"{score.label} {number(score.values[dice.name], dice)}"
-            for score in report.scores
-            if (score.model, score.case) == (model, chosen.case)
-        ]
-        values.append(f"{model_mark(model, look)} {text(', '.join(shown))}")
-    title = f"<strong>{text(chosen.domain)}, {text(chosen.why)}</strong>: {text(chosen.case)}"
-    return f"{title}<br>Dice in %: {'; '.join(values)}"
-
-
-def _lines(classes: list[LabelClass]) -> str:
-    """Which line stands for which class."""
-    lines = class_lines(classes)
-    if len(set(lines)) < len(lines):
-        return "all classes alike"
-    return ", ".join(f"{LINE_NAMES[line]}: {entry.name}" for entry, line in zip(classes, lines, strict=True))
+    return ", ".join(
+        f"{score.label} {number(score.values[dice.name], dice)}"
+        for score in report.scores
+        if (score.model, score.case) == (model, case)
+    )

@@ -4,36 +4,46 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from nnunetv2_semiseg.evaluation.results.report import Report
-from nnunetv2_semiseg.evaluation.writing.page.drawing import WIDTH, new_figure, page_style, vector
-from nnunetv2_semiseg.evaluation.writing.page.markup import figure, model_mark, paragraph, text
-from nnunetv2_semiseg.evaluation.writing.page.model_styles import Look, plot_name
+from nnunetv2_semiseg.evaluation.writing.page.drawing import WIDTH, Picture, new_figure, page_style, vector
+from nnunetv2_semiseg.evaluation.writing.page.model_styles import ModelStyle, plot_name
 
 COLUMNS = 3
 
 DOMAIN_MARKERS = ("x", "+", "1", "2", "3", "4", "|", "_", "*")
-"""Of lines, as the filled ones stand for models."""
-
-EXPLAINED = (
-    "Each point is a case, its form the domain. Above the diagonal the model of the upright axis has the "
-    "higher Dice, below it the first model. Cases in which either has no Dice are left out."
-)
+"""Markers that consist of lines; the filled ones stand for models."""
 
 
-def scatter_plots(report: Report, looks: Mapping[str, Look]) -> str:
-    """A figure for each model but the first, with a plot for each class; of one class, one for all models."""
+@dataclass(frozen=True)
+class ScatterPlot:
+    """Plots of some models over the first.
+
+    Attributes:
+        models: Names of the models on the upright axes.
+        labels: Names of the classes that have a plot.
+        picture: The plots.
+    """
+
+    models: list[str]
+    labels: list[str]
+    picture: Picture
+
+
+def scatter_plots(report: Report, styles: Mapping[str, ModelStyle]) -> list[ScatterPlot]:
+    """A picture for each model but the first, with a plot for each class; of one class, one for all."""
     others = list(report.models)[1:]
     labels = list(dict.fromkeys(score.label for score in report.scores))
-    figures = [[model] for model in others] if len(labels) > 1 else [others]
-    return paragraph(EXPLAINED) + "".join(_figure(report, models, labels, looks) for models in figures)
+    pictures = [[model] for model in others] if len(labels) > 1 or not others else [others]
+    return [ScatterPlot(models, labels, _plot(report, models, labels, styles)) for models in pictures]
 
 
-def _figure(report: Report, models: list[str], labels: list[str], looks: Mapping[str, Look]) -> str:
+def _plot(report: Report, models: list[str], labels: list[str], styles: Mapping[str, ModelStyle]) -> Picture:
     baseline = next(iter(report.models))
     plots = [(baseline, model, label) for model in models for label in labels]
     rows = math.ceil(len(plots) / COLUMNS)
@@ -43,19 +53,16 @@ def _figure(report: Report, models: list[str], labels: list[str], looks: Mapping
         for axis in axes[len(plots) :]:
             axis.remove()
         for axis, names in zip(axes, plots, strict=False):
-            _draw(axis, report, names, looks)
+            _draw(axis, report, names, styles)
         sheet.legend(handles=_legend(report.domains), loc="outside lower left", ncols=5, frameon=False)
-        picture = vector(sheet)
-    marks = ", ".join(model_mark(model, looks[model]) for model in models)
-    classes = ", ".join(labels)
-    description = f"Dice of {', '.join(models)} over Dice of {baseline}, case by case, for {classes}"
-    first = model_mark(baseline, looks[baseline])
-    caption = f"{marks} (upright) against {first} (to the right): Dice in % of {text(classes)}"
-    return figure(picture, description, caption)
+        return vector(
+            sheet,
+            f"Dice of {', '.join(models)} over Dice of {baseline}, case by case, for {', '.join(labels)}",
+        )
 
 
-def _draw(axis: Axes, report: Report, names: tuple[str, str, str], looks: Mapping[str, Look]) -> None:
-    """One class."""
+def _draw(axis: Axes, report: Report, names: tuple[str, str, str], styles: Mapping[str, ModelStyle]) -> None:
+    """Draw one class; ``names`` are those of the baseline, the model and the class."""
     baseline, model, label = names
     pairs = {domain: _pairs(report, names, domain) for domain in report.domains}
     values = [value for points in pairs.values() for point in points for value in point]
@@ -69,13 +76,13 @@ def _draw(axis: Axes, report: Report, names: tuple[str, str, str], looks: Mappin
             [point[1] for point in points],
             s=24,
             marker=marker,
-            color=looks[model].color,
+            color=styles[model].color,
             linewidths=1,
         )
     axis.set(xlim=limits, ylim=limits, aspect="equal")
     axis.set_title(f"{plot_name(label)} ({len(values) // 2} cases)")
-    axis.set_xlabel(plot_name(baseline), color=looks[baseline].color)
-    axis.set_ylabel(plot_name(model), color=looks[model].color)
+    axis.set_xlabel(plot_name(baseline), color=styles[baseline].color)
+    axis.set_ylabel(plot_name(model), color=styles[model].color)
     for side in (axis.xaxis, axis.yaxis):
         side.set_major_locator(MaxNLocator(6))
     axis.grid()

@@ -10,13 +10,13 @@ from nnunetv2_semiseg.evaluation.results.report import Report
 
 
 @dataclass(frozen=True)
-class ChosenCase:
+class ShownCase:
     """A case to look at.
 
     Attributes:
-        case: Its name.
-        domain: Its domain.
-        why: Its place among the cases of the domain, ``worst of 20 cases``.
+        case: Name of the case.
+        domain: Name of its domain.
+        why: Rank of the case among those of the domain, such as ``worst of 20 cases``.
     """
 
     case: str
@@ -24,16 +24,16 @@ class ChosenCase:
     why: str
 
 
-def choosing_model(report: Report) -> str:
+def ranking_model(report: Report) -> str:
     """The last model: the first is what the others are compared with, and its failures are known."""
     return list(report.models)[-1]
 
 
-def chosen_cases(report: Report) -> list[ChosenCase]:
-    """By domain, the worst first; cases in which the model has no Dice are none of them."""
+def shown_cases(report: Report) -> list[ShownCase]:
+    """Worst and median cases by domain, the worst first; none in which the model has no Dice."""
     label = CLASS_MEAN if len(report.classes) > 1 else report.classes[0]
-    model = choosing_model(report)
-    chosen = []
+    model = ranking_model(report)
+    shown = []
     for domain in report.domains:
         ranked = sorted(
             (score.values["dice"], score.case)
@@ -41,16 +41,16 @@ def chosen_cases(report: Report) -> list[ChosenCase]:
             if (score.model, score.domain, score.label) == (model, domain, label)
             and not math.isnan(score.values["dice"])
         )
-        chosen += _of_domain([case for _, case in ranked], domain)
-    return chosen
+        shown += _worst_and_median([case for _, case in ranked], domain)
+    return shown
 
 
-def _of_domain(ranked: list[str], domain: str) -> list[ChosenCase]:
+def _worst_and_median(ranked: list[str], domain: str) -> list[ShownCase]:
     count = len(ranked)
     if count < 2:
-        return [ChosenCase(case, domain, "the only case") for case in ranked]
+        return [ShownCase(case, domain, "the only case") for case in ranked]
     median = ranked[count // 2]  # of an even number the better one, which is never the worst
     return [
-        ChosenCase(ranked[0], domain, f"worst of {count} cases"),
-        ChosenCase(median, domain, f"median of {count} cases"),
+        ShownCase(ranked[0], domain, f"worst of {count} cases"),
+        ShownCase(median, domain, f"median of {count} cases"),
     ]

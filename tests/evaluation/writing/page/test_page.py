@@ -21,10 +21,8 @@ from nnunetv2_semiseg.evaluation.results.report import Report
 from nnunetv2_semiseg.evaluation.results.seeds import SeedResult
 from nnunetv2_semiseg.evaluation.results.summary import summarise
 from nnunetv2_semiseg.evaluation.writing.page.curves import training_curves
-from nnunetv2_semiseg.evaluation.writing.page.markup import table
-from nnunetv2_semiseg.evaluation.writing.page.model_styles import looks_of
+from nnunetv2_semiseg.evaluation.writing.page.model_styles import model_styles
 from nnunetv2_semiseg.evaluation.writing.page.page import PageSources, report_page
-from nnunetv2_semiseg.evaluation.writing.rows import Table
 
 
 def history(**values: list[float]) -> list[FoldHistory]:
@@ -43,8 +41,9 @@ def report(root: Path) -> Report:
 
 @pytest.fixture(scope="module")
 def sources(root: Path) -> PageSources:
-    trainings = {MODELS[1]: history(train_losses=[1, 0.5], semiseg__measure__alpha=[0.1, 0.2])}
-    return PageSources(DATASET, root / "imagesTs", trainings)
+    (first,) = history(train_losses=[1, 0.5], semiseg__measure__alpha=[0.1, 0.2])
+    folds = [replace(first, trainer="nnUNetTrainerCPS"), FoldHistory(EVIL, {"train_losses": [1, 0.5]})]
+    return PageSources(DATASET, root / "imagesTs", {MODELS[1]: folds})
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +61,10 @@ def test_every_name_is_there_and_escaped(content: str) -> None:
     assert page.text.count("A & 'site'n = 2") == 4, "above the means of each measure"
     assert re.search(r"B & 'site', worst of 3 cases: B_\d", page.text)
     assert re.search(r"A & 'site', (worst|median) of 2 cases: A_<b>1", page.text)
+    assert "difference in Dice to U-Net & Co. A point is its mean, the line the 95 % interval" in page.text
     assert "No model folder is named for U-Net & Co." in page.text
+    # so that model folders in another order than the predictions are seen
+    assert f"Shown: {MODELS[1]} (nnUNetTrainerCPS: fold_0, {EVIL})." in page.text
     assert EVIL not in content
 
 
@@ -95,13 +97,27 @@ def test_the_same_report_gives_the_same_page(content: str, report: Report, sourc
     assert report_page(report, sources) == content
 
 
-def test_lines_part_classes_and_no_models() -> None:
-    looks = looks_of(MODELS)
-    by_class = Table(
-        ("class", "model"), tuple((label, model) for label in ("disc", "cup") for model in MODELS)
+def test_lines_part_classes_and_no_models(content: str, report: Report, sources: PageSources) -> None:
+    def chapter(page: str, anchor: str) -> str:
+        return page[page.index(f'<section id="{anchor}">') :].split("</section>")[0]
+
+    # two classes and their mean in the tables of four measures; of one model the domains
+    assert chapter(content, "means").count('<tr class="first">') == 4 * 2
+    assert chapter(content, "differences").count('<tr class="first">') == 2
+    costs = dict.fromkeys(MODELS, TrainingCost(1, 2, 3))
+    assert "first" not in chapter(report_page(replace(report, costs=costs), sources), "trainings")
+
+
+def test_a_domain_may_be_called_like_a_column(report: Report, sources: PageSources) -> None:
+    scores = tuple(replace(score, domain="model") for score in report.scores)
+    renamed = replace(
+        report,
+        scores=scores,
+        domains=("model",),
+        summaries=tuple(summarise(scores)),
+        comparisons=tuple(paired_differences(scores, MODELS)),
     )
-    assert table(by_class, looks).count('class="first"') == 1
-    assert table(Table(("model", "Dice"), tuple((model, "1") for model in MODELS)), looks).count("first") == 0
+    assert "5 cases (model 5)" in Page(report_page(renamed, sources)).text
 
 
 def test_training_curves_are_of_all_values() -> None:
@@ -110,8 +126,8 @@ def test_training_curves_are_of_all_values() -> None:
     measures = ("alpha", "confident_share", "agreement", "own_new")
     values |= {f"semiseg__measure__{name}": [0.1, float("nan")] for name in measures}
     values["semiseg__measure__never"] = [float("nan")] * 2
-    page = Page(training_curves({MODELS[0]: history(**values)}, looks_of(MODELS)))
-    assert [alt for alt in page.alts if "by epoch" in alt] == [
+    curves = training_curves({MODELS[0]: history(**values)}, model_styles(MODELS))
+    assert [picture.description for picture in curves.pictures.values()] == [
         "Losses and Dice by epoch: training loss, all terms",
         "Loss terms, unweighted by epoch: consistency",
         "Measures by epoch: agreement of pseudo-labels, α, share of confident pixels, own new",  # noqa: RUF001
@@ -119,16 +135,9 @@ def test_training_curves_are_of_all_values() -> None:
     ]
 
 
-def test_whose_curves_they_are_is_said_and_escaped() -> None:
-    """So that model folders in another order than the predictions are seen."""
-    values = {"train_losses": [1.0, 0.5]}
-    folds = [FoldHistory(fold, values, trainer="nnUNetTrainerCPS") for fold in ("fold_0", EVIL)]
-    content = training_curves(
-        {MODELS[0]: folds, MODELS[1]: [FoldHistory("fold_1", values)]}, looks_of(MODELS)
-    )
-    assert EVIL not in content
-    assert f"{MODELS[0]} (nnUNetTrainerCPS: fold_0, {EVIL})" in Page(content).text
-    assert f"{MODELS[1]} (fold_1)" in Page(content).text
+def test_folds_without_a_known_trainer_are_named_alone() -> None:
+    curves = training_curves({MODELS[1]: history(train_losses=[1.0, 0.5])}, model_styles(MODELS))
+    assert curves.folds == {MODELS[1]: "fold_0"}
 
 
 def test_one_model_has_nothing_to_be_compared_with(tmp_path: Path) -> None:
@@ -144,9 +153,9 @@ def test_one_model_has_nothing_to_be_compared_with(tmp_path: Path) -> None:
 
 
 def test_more_models_than_colors() -> None:
-    looks = looks_of(map(str, range(40)))
-    assert len({(look.color, look.marker) for look in looks.values()}) == 40
-    assert len({look.line for look in looks.values()}) == 4
+    styles = model_styles(map(str, range(40)))
+    assert len({(style.color, style.marker) for style in styles.values()}) == 40
+    assert len({style.line for style in styles.values()}) == 4
 
 
 def test_scores_without_any_value_have_plots(report: Report, sources: PageSources) -> None:

@@ -11,11 +11,7 @@ from label_images import write_nifti, write_png
 from PIL import Image
 
 from nnunetv2_semiseg.evaluation.evaluate import evaluate
-from nnunetv2_semiseg.evaluation.writing.page.markup import section
-from nnunetv2_semiseg.evaluation.writing.page.model_styles import looks_of
 from nnunetv2_semiseg.evaluation.writing.page.page import PageSources, report_page
-from nnunetv2_semiseg.evaluation.writing.page.pictures import case_pictures
-from nnunetv2_semiseg.evaluation.writing.page.style import CSS
 
 pytestmark = [pytest.mark.slow, needs_browser]
 
@@ -52,10 +48,10 @@ def test_a_tall_picture_is_printed_below_its_heading(tmp_path: Path) -> None:
     write_nifti(tmp_path / "images", a_0000=volume)
     dataset = {"labels": {"background": 0, "organ": 1}, "file_ending": ".nii.gz"}
     report = evaluate("Dataset502_P", dataset, reference, models, num_processes=1)
-    chapter = section(
-        "pictures", "Worst", case_pictures(report, dataset, tmp_path / "images", looks_of(models))
-    )
+    content = report_page(report, PageSources(dataset, tmp_path / "images"))
+    before, rest = content.split("<body>")
+    chapter = rest[rest.index('<section id="pictures">') : rest.index("<footer>")]
     page, paper = tmp_path / "chapter.html", tmp_path / "paper.pdf"
-    page.write_text(f'<!DOCTYPE html><meta charset="utf-8"><style>{CSS}</style>{chapter}', encoding="utf-8")
+    page.write_text(f"{before}<body>{chapter}</body></html>", encoding="utf-8")
     browse(tmp_path / "profile", page.as_uri(), f"--print-to-pdf={paper}")
     assert paper.read_bytes().count(b"/Type /Page\n") == 1, "sheets"

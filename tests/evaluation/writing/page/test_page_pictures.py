@@ -15,9 +15,11 @@ from PIL import Image
 
 from nnunetv2_semiseg.evaluation.evaluate import evaluate
 from nnunetv2_semiseg.evaluation.results.report import Report
-from nnunetv2_semiseg.evaluation.writing.page.model_styles import looks_of
-from nnunetv2_semiseg.evaluation.writing.page.pictures import case_pictures
-from nnunetv2_semiseg.evaluation.writing.page.shown_cases import chosen_cases
+from nnunetv2_semiseg.evaluation.writing.page import page
+from nnunetv2_semiseg.evaluation.writing.page.drawing import Picture
+from nnunetv2_semiseg.evaluation.writing.page.model_styles import model_styles
+from nnunetv2_semiseg.evaluation.writing.page.page import PageSources, report_page
+from nnunetv2_semiseg.evaluation.writing.page.shown_cases import shown_cases
 
 
 @pytest.fixture
@@ -25,8 +27,17 @@ def report(tmp_path: Path) -> Report:
     return make_report(tmp_path)
 
 
+@pytest.fixture(autouse=True)
+def _without_plots(monkeypatch: pytest.MonkeyPatch) -> None:
+    """To draw the other chapters would take most of the time."""
+    monkeypatch.setattr(page, "difference_plot", lambda *_: Picture("data:,", 1, ""))
+    monkeypatch.setattr(page, "box_plots", lambda *_: [])
+    monkeypatch.setattr(page, "scatter_plots", lambda *_: [])
+
+
 def pictures(report: Report, root: Path, images: str = "imagesTs", dataset: Any = DATASET) -> Page:
-    return Page(case_pictures(report, dataset, root / images, looks_of(report.models)))
+    """The page, whose pictures of pixels are all in this chapter."""
+    return Page(report_page(report, PageSources(dataset, root / images)))
 
 
 def colors(picture: bytes) -> Any:
@@ -37,36 +48,36 @@ def colors(picture: bytes) -> Any:
 def test_contours_have_the_colors_of_the_key(report: Report, tmp_path: Path) -> None:
     found = pictures(report, tmp_path).pictures("image/png")
     assert len(found) == 4  # worst and median of two domains
-    for color in (*(look.color for look in looks_of(MODELS).values()), "#f0e442"):
+    for color in (*(style.color for style in model_styles(MODELS).values()), "#f0e442"):
         assert (colors(found[0]) == list(bytes.fromhex(color[1:]))).all(axis=1).any()
 
 
 def test_the_caption_has_the_dice_of_each_model(report: Report, tmp_path: Path) -> None:
     found = pictures(report, tmp_path).text
-    for chosen in chosen_cases(report):
+    for shown in shown_cases(report):
         by_model = [
             f"{model} "
             + ", ".join(
                 f"{score.label} {100 * score.values['dice']:.1f}"
                 for score in report.scores
-                if score.model == model and score.case == chosen.case
+                if score.model == model and score.case == shown.case
             )
             for model in MODELS
         ]
-        assert f"{chosen.why}: {chosen.case}Dice in %: {'; '.join(by_model)}" in found
+        assert f"{shown.why}: {shown.case}Dice in %: {'; '.join(by_model)}" in found
 
 
 def test_missing_images_are_said_in_one_line(report: Report, tmp_path: Path) -> None:
-    page = pictures(report, tmp_path, "nowhere")
-    assert f"no images to show: {tmp_path / 'nowhere'} is no folder" in page.text
-    assert not page.pictures("image/png")
+    found = pictures(report, tmp_path, "nowhere")
+    assert f"no images to show: {tmp_path / 'nowhere'} is no folder" in found.text
+    assert not found.pictures("image/png")
     for file in (tmp_path / "imagesTs").glob("A_*"):
         file.unlink()
     for case in ("B_1", "B_2", "B_3"):
         (tmp_path / "imagesTs" / f"{case}_0000.png").write_text("no image")
-    page = pictures(report, tmp_path)
-    assert page.text.count("imagesTs has no image of it") == 2
-    assert page.text.count("cannot be read") == 2
+    found = pictures(report, tmp_path)
+    assert found.text.count("imagesTs has no image of it") == 2
+    assert found.text.count("cannot be read") == 2
 
 
 def test_one_case_without_image_and_one_of_another_size(report: Report, tmp_path: Path) -> None:
@@ -74,9 +85,9 @@ def test_one_case_without_image_and_one_of_another_size(report: Report, tmp_path
         file.unlink()
     for case in ("B_1", "B_2", "B_3"):
         write_png(tmp_path / "imagesTs", **{f"{case}_0000": np.zeros((4, 4))})
-    page = pictures(report, tmp_path)
-    assert page.text.count("has no image of it") == 2
-    assert page.text.count("has the size (1, 4, 4)") == 2
+    found = pictures(report, tmp_path)
+    assert found.text.count("has no image of it") == 2
+    assert found.text.count("has the size (1, 4, 4)") == 2
 
 
 def test_color_images(report: Report, tmp_path: Path) -> None:
@@ -84,9 +95,9 @@ def test_color_images(report: Report, tmp_path: Path) -> None:
         red = np.zeros((20, 16, 3), dtype=np.uint8)
         red[..., 0] = 255
         Image.fromarray(red).save(tmp_path / "imagesTs" / f"{case}_0000.png")
-    page = pictures(report, tmp_path)
-    found = colors(page.pictures("image/png")[0])
-    assert (found == [255, 0, 0]).all(axis=1).mean() > 0.1
+    found = pictures(report, tmp_path)
+    pixels = colors(found.pictures("image/png")[0])
+    assert (pixels == [255, 0, 0]).all(axis=1).mean() > 0.1
 
 
 def test_volumes_have_three_slices(tmp_path: Path) -> None:
@@ -98,8 +109,8 @@ def test_volumes_have_three_slices(tmp_path: Path) -> None:
     dataset = {**DATASET, "file_ending": ".nii.gz"}
     del dataset["domains"]
     report = evaluate("Dataset502_P", dataset, reference, {"one": folder}, num_processes=1)
-    page = pictures(report, tmp_path, dataset=dataset)
-    (picture,) = page.pictures("image/png")
+    found = pictures(report, tmp_path, dataset=dataset)
+    (picture,) = found.pictures("image/png")
     # the image and the model below each other
     assert Image.open(io.BytesIO(picture)).height > 2 * 300
 
@@ -107,5 +118,5 @@ def test_volumes_have_three_slices(tmp_path: Path) -> None:
 def test_a_report_whose_files_are_gone(tmp_path: Path, report: Report) -> None:
     for file in (tmp_path / "model_0").iterdir():
         file.unlink()
-    page = pictures(report, tmp_path)
-    assert page.text.count("no picture, ") == 4
+    found = pictures(report, tmp_path)
+    assert found.text.count("no picture, ") == 4

@@ -14,8 +14,8 @@ from matplotlib.figure import Figure
 from nnunetv2_semiseg.evaluation.results.history import FoldHistory
 from nnunetv2_semiseg.evaluation.results.report import Report
 from nnunetv2_semiseg.evaluation.writing.page import boxes, curves, scatter
-from nnunetv2_semiseg.evaluation.writing.page.drawing import Drawn
-from nnunetv2_semiseg.evaluation.writing.page.model_styles import looks_of
+from nnunetv2_semiseg.evaluation.writing.page.drawing import Picture
+from nnunetv2_semiseg.evaluation.writing.page.model_styles import model_styles
 
 MODELS = ("first", "last")
 DICE = {
@@ -44,9 +44,9 @@ def sheets(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
     """The figures that are drawn."""
     found: list[Figure] = []
 
-    def keep(sheet: Figure) -> Drawn:
+    def keep(sheet: Figure, description: str) -> Picture:
         found.append(sheet)
-        return Drawn("data:,", 1)
+        return Picture("data:,", 1, description)
 
     for module in (boxes, curves, scatter):
         monkeypatch.setattr(module, "vector", keep)
@@ -59,7 +59,7 @@ def points(axis: Axes) -> list[list[list[float]]]:
 
 
 def test_boxes_are_of_the_cases_of_a_domain_and_a_model(report: Report, sheets: list[Figure]) -> None:
-    boxes.box_plots(report, looks_of(MODELS))
+    boxes.box_plots(report, model_styles(MODELS))
     (sheet,) = sheets
     dice, hd95 = sheet.axes
     for axis, factor in ((dice, 100), (hd95, 10)):
@@ -80,7 +80,7 @@ def test_boxes_are_of_the_cases_of_a_domain_and_a_model(report: Report, sheets: 
 def test_a_point_has_the_first_model_to_the_right_and_the_other_one_up(
     report: Report, sheets: list[Figure]
 ) -> None:
-    scatter.scatter_plots(report, looks_of(MODELS))
+    scatter.scatter_plots(report, model_styles(MODELS))
     (sheet,) = sheets
     (axis,) = sheet.axes
     in_a, in_b = points(axis)
@@ -98,8 +98,8 @@ def test_a_point_has_the_first_model_to_the_right_and_the_other_one_up(
 def test_curves_begin_with_epoch_1_and_are_of_every_fold(sheets: list[Figure]) -> None:
     folds = [FoldHistory(f"fold_{index}", {"train_losses": [3.0 + index, 2.0]}) for index in range(2)]
     trainings = {"first": folds, "last": [FoldHistory("fold_0", {"train_losses": [9.0, 8.0, 7.0]})]}
-    looks = looks_of(MODELS)
-    curves.training_curves(trainings, looks)
+    styles = model_styles(MODELS)
+    curves.training_curves(trainings, styles)
     (sheet,) = sheets
     (axis,) = sheet.axes
     drawn = [
@@ -107,7 +107,7 @@ def test_curves_begin_with_epoch_1_and_are_of_every_fold(sheets: list[Figure]) -
         for line in axis.lines
     ]
     assert drawn == [
-        (looks["first"].color, [1, 2], [3, 2]),
-        (looks["first"].color, [1, 2], [4, 2]),
-        (looks["last"].color, [1, 2, 3], [9, 8, 7]),
+        (styles["first"].color, [1, 2], [3, 2]),
+        (styles["first"].color, [1, 2], [4, 2]),
+        (styles["last"].color, [1, 2, 3], [9, 8, 7]),
     ]

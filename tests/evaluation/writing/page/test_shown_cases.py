@@ -8,7 +8,7 @@ from typing import Any
 from label_images import make_score
 
 from nnunetv2_semiseg.evaluation.results.report import Report
-from nnunetv2_semiseg.evaluation.writing.page.shown_cases import choosing_model, chosen_cases
+from nnunetv2_semiseg.evaluation.writing.page.shown_cases import ranking_model, shown_cases
 
 
 def report_of(dice: dict[str, list[float]]) -> Report:
@@ -26,16 +26,16 @@ def report_of(dice: dict[str, list[float]]) -> Report:
     )
 
 
-def chosen(**dice: list[float]) -> list[tuple[str, str]]:
-    return [(entry.case, entry.why) for entry in chosen_cases(report_of(dice))]
+def cases_of(**dice: list[float]) -> list[tuple[str, str]]:
+    return [(entry.case, entry.why) for entry in shown_cases(report_of(dice))]
 
 
-def test_the_last_model_chooses() -> None:
-    assert choosing_model(report_of({"A": [1]})) == "last"
+def test_the_last_model_ranks_the_cases() -> None:
+    assert ranking_model(report_of({"A": [1]})) == "last"
 
 
 def test_worst_and_median_of_each_domain() -> None:
-    assert chosen(A=[0.9, 0.1, 0.5, 0.6, 0.2], B=[0.4, 0.8]) == [
+    assert cases_of(A=[0.9, 0.1, 0.5, 0.6, 0.2], B=[0.4, 0.8]) == [
         ("A_1", "worst of 5 cases"),
         ("A_2", "median of 5 cases"),
         ("B_0", "worst of 2 cases"),
@@ -44,8 +44,8 @@ def test_worst_and_median_of_each_domain() -> None:
 
 
 def test_cases_without_a_value_are_none() -> None:
-    assert chosen(A=[math.nan, 0.5], B=[math.nan]) == [("A_1", "the only case")]
+    assert cases_of(A=[math.nan, 0.5], B=[math.nan]) == [("A_1", "the only case")]
 
 
 def test_equal_cases_come_by_name() -> None:
-    assert chosen(A=[0.5, 0.5, 0.5, 0.5])[0][0] == "A_0"
+    assert cases_of(A=[0.5, 0.5, 0.5, 0.5])[0][0] == "A_0"
