@@ -34,9 +34,12 @@ from nnunetv2_semiseg.comparing.settings import common_settings
 from nnunetv2_semiseg.comparing.workers import run_jobs
 from nnunetv2_semiseg.data.merging.tasks import read_source_endings, read_tasks
 from nnunetv2_semiseg.data.raw.reading import images_by_case
-from nnunetv2_semiseg.evaluation.dice import per_domain_dice
+from nnunetv2_semiseg.evaluation.measuring.cases import measure_cases
+from nnunetv2_semiseg.evaluation.measuring.label_files import match_cases
+from nnunetv2_semiseg.evaluation.measuring.scores import CLASS_MEAN
 from nnunetv2_semiseg.evaluation.results.costs import training_cost
 from nnunetv2_semiseg.evaluation.results.history import read_trainings
+from nnunetv2_semiseg.evaluation.results.summary import DOMAIN_MEAN, summarise
 
 MERGED_TRAINER = "nnUNetTrainerVerSemi"
 SEED = 0
@@ -154,18 +157,21 @@ def print_dice(folders: dict[str, Path], sources: dict[str, Comparison]) -> None
         folders: Predictions of VerSemi by the column's title, a folder in them for each dataset.
         sources: The training of each dataset that it was merged of.
     """
-    print(f"\n| structure | plain nnU-Net | {' | '.join(folders)} |\n|---|---|{'---|' * len(folders)}")
+    models = ["plain nnU-Net", *folders]
+    print(f"\n| structure | {' | '.join(models)} |\n|---|{'---|' * len(models)}")
     for source, comparison in sources.items():
         plain = comparison.predictions(comparison.competitors[0].name, SEED)
-        split = [folder / source for folder in folders.values()]
-        labels, dataset_json = comparison.raw / "labelsTs", comparison.dataset_json
-        results = [list(per_domain_dice(f, labels, dataset_json).values()) for f in (plain, *split)]
-        for name, label in dataset_json["labels"].items():
-            if label:
-                means = (
-                    " / ".join(f"{domain.dice[label]:.3f}" for domain in by_domain) for by_domain in results
-                )
-                print(f"| {source}: {name} | {' | '.join(means)} |")
+        predictions = [plain, *(folder / source for folder in folders.values())]
+        dataset_json = comparison.dataset_json
+        # not `evaluate`: it refuses predictions beside which the labels of a model of tasks have other names
+        matched = match_cases(comparison.raw / "labelsTs", predictions, dataset_json["file_ending"])
+        rows: dict[str, dict[str, list[str]]] = {}
+        for summary in summarise(measure_cases(matched.cases, models, dataset_json, 1).scores):
+            if summary.label != CLASS_MEAN and summary.domain != DOMAIN_MEAN:
+                row = rows.setdefault(summary.label, {model: [] for model in models})
+                row[summary.model].append(f"{summary.values['dice'].mean:.3f}")
+        for name, row in rows.items():
+            print(f"| {source}: {name} | {' | '.join(map(' / '.join, row.values()))} |")
 
 
 def print_costs(trained: list[Comparison]) -> None:

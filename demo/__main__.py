@@ -13,15 +13,16 @@ import resource
 import shutil
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from demo.commands import FOLDERS, Shell, demo_variables
 from demo.figure import Row, draw, read_png
-from demo.report import dice_table, format_table
+from demo.report import format_table
 from nnunetv2_semiseg.core.launcher import CommandFailedError, say
-from nnunetv2_semiseg.evaluation.dice import case_dice
+from nnunetv2_semiseg.evaluation.evaluate import evaluate
+from nnunetv2_semiseg.evaluation.measuring.scores import CLASS_MEAN, Score
 
 ROOT = Path(__file__).resolve().parents[1]
 MARKER = ".made_by_the_demo"
@@ -169,28 +170,27 @@ def report(output: Path, predictions: dict[str, Path]) -> None:
     """Write and print the table, and draw the picture."""
     raw = output / "nnUNet_raw" / DATASET
     dataset_json = json.loads((raw / "dataset.json").read_text())
-    text = format_table(dice_table(predictions, raw / "labelsTs", dataset_json), LABELED_DOMAIN)
+    found = evaluate(DATASET, dataset_json, raw / "labelsTs", predictions, num_processes=1)
+    text = format_table(found.summaries, LABELED_DOMAIN)
     (output / "table.txt").write_text(text)
-    draw(rows(raw, predictions, dataset_json), dataset_json["labels"], output / "demo.png")
+    draw(rows(raw, predictions, found.scores), dataset_json["labels"], output / "demo.png")
     say(f"\n--- 5. Result\n\n{text}\nTable: {output / 'table.txt'}\nPicture: {output / 'demo.png'}")
 
 
-def rows(raw: Path, predictions: dict[str, Path], dataset_json: dict[str, Any]) -> list[Row]:
+def rows(raw: Path, predictions: dict[str, Path], scores: Sequence[Score]) -> list[Row]:
     """The first test image of each domain: chosen by name, not by result."""
-    dice = {
-        model: {case.case: case.dice for case in case_dice(folder, raw / "labelsTs", dataset_json)}
-        for model, folder in predictions.items()
-    }
+    means = [score for score in scores if score.label == CLASS_MEAN]
+    dice = {(score.model, score.case): score.values["dice"] for score in means}
     cases: dict[str, str] = {}
-    for case in sorted(next(iter(dice.values()))):
-        cases.setdefault(dataset_json["domains"][case], case)
+    for score in sorted(means, key=lambda score: score.case):
+        cases.setdefault(score.domain, score.case)
     return [
         Row(
             title=f"domain {domain}\n{'labeled' if domain == LABELED_DOMAIN else 'unlabeled only'}",
             image=read_png(raw / "imagesTs" / f"{case}_0000.png"),
             truth=read_png(raw / "labelsTs" / f"{case}.png"),
             predictions={model: read_png(folder / f"{case}.png") for model, folder in predictions.items()},
-            scores={model: f"{100 * sum(by_case[case].values()) / 2:.0f}" for model, by_case in dice.items()},
+            scores={model: f"{100 * dice[model, case]:.0f}" for model in predictions},
         )
         for domain, case in sorted(cases.items())
     ]

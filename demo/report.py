@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from pathlib import Path
-from typing import Any
+from collections.abc import Sequence
 
-from nnunetv2_semiseg.evaluation.dice import DomainDice, per_domain_dice
+from nnunetv2_semiseg.evaluation.measuring.scores import CLASS_MEAN
+from nnunetv2_semiseg.evaluation.results.summary import DOMAIN_MEAN, Summary
 
 CAPTION = """\
 Mean Dice in percent of the SYNTHETIC test images, mean over both organs. Only domain {labeled} has labels.
@@ -17,36 +16,25 @@ of SAM or MedSAM it is a weak one: these numbers show that the whole way works, 
 """
 
 
-def dice_table(
-    predictions: Mapping[str, Path], truth: Path, dataset_json: Mapping[str, Any]
-) -> dict[str, dict[str, DomainDice]]:
-    """Dice of each model in each domain.
+def format_table(summaries: Sequence[Summary], labeled: str) -> str:
+    """A table as text with its caption: a row for each model, a column for each domain.
 
     Args:
-        predictions: Name of a model -> folder with its predicted label images.
-        truth: Folder with the true ones.
-        dataset_json: Content of the dataset's ``dataset.json``.
+        summaries: Summaries of an evaluation of several domains and classes.
+        labeled: Name of the domain that has labels.
     """
-    return {name: per_domain_dice(folder, truth, dataset_json) for name, folder in predictions.items()}
-
-
-def format_table(table: Mapping[str, Mapping[str, DomainDice]], labeled: str) -> str:
-    """The table as text with its caption.
-
-    Args:
-        table: Dice of each model by domain, as `dice_table` gives it.
-        labeled: The domain with labels.
-    """
-    domains = list(next(iter(table.values())))
-    width = max(len(name) for name in table)
-    titles = [f"{domain} (labeled)" if domain == labeled else domain for domain in domains]
-    lines = [" " * width + "".join(f"{title:>13}" for title in [*titles, "mean"])]
-    for name, by_domain in table.items():
-        values = [by_domain[domain].mean for domain in domains]
-        values.append(sum(values) / len(values))
-        lines.append(f"{name:<{width}}" + "".join(f"{_shown(value):>13}" for value in values))
+    rows: dict[str, dict[str, float]] = {}
+    for summary in summaries:
+        if summary.label == CLASS_MEAN:
+            rows.setdefault(summary.model, {})[summary.domain] = summary.values["dice"].mean
+    titles = {labeled: f"{labeled} (labeled)", DOMAIN_MEAN: "mean"}
+    domains = next(iter(rows.values()))
+    width = max(map(len, rows))
+    lines = [" " * width + "".join(f"{titles.get(domain, domain):>13}" for domain in domains)]
+    for model, dice in rows.items():
+        lines.append(f"{model:<{width}}" + "".join(f"{_percent(dice[domain]):>13}" for domain in domains))
     return "\n".join([*lines, "", CAPTION.format(labeled=labeled)])
 
 
-def _shown(dice: float) -> str:
+def _percent(dice: float) -> str:
     return "-" if math.isnan(dice) else f"{100 * dice:.1f}"

@@ -10,17 +10,19 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from label_images import make_score, write_png
 from nnunetv2.utilities.get_network_from_plans import get_network_from_plans
 from PIL import Image
 from planned_unet import planned_unet
 
-from demo.__main__ import MARKER, prepare_folder
+from demo.__main__ import MARKER, prepare_folder, rows
 from demo.commands import Shell
 from demo.figure import Row, draw, overlay
 from demo.report import format_table
 from demo.small_network import with_small_network
 from nnunetv2_semiseg.core.launcher import CommandFailedError
-from nnunetv2_semiseg.evaluation.dice import DomainDice
+from nnunetv2_semiseg.evaluation.measuring.scores import CLASS_MEAN
+from nnunetv2_semiseg.evaluation.results.summary import summarise
 
 ROOT = Path(__file__).parents[2]
 
@@ -92,10 +94,13 @@ def test_failing_command_is_reported_with_its_output(tmp_path: Path) -> None:
 
 
 def test_table_has_a_line_for_each_model() -> None:
-    def domain(dice: float) -> DomainDice:
-        return DomainDice(cases=1, dice={1: dice, 2: dice}, absent={1: 0, 2: 0})
+    scores = [
+        make_score("nnU-Net", f"{domain}_1", domain, dice, label=label)
+        for domain, dice in (("A", 0.9), ("B", 0.5))
+        for label in ("large", CLASS_MEAN)
+    ]
 
-    text = format_table({"nnU-Net": {"A": domain(0.9), "B": domain(0.5)}}, labeled="A")
+    text = format_table(summarise(scores), labeled="A")
 
     assert "A (labeled)" in text
     assert [line.split() for line in text.splitlines() if line.startswith("nnU-Net")] == [
@@ -103,6 +108,25 @@ def test_table_has_a_line_for_each_model() -> None:
     ]
     assert "SYNTHETIC" in text
     assert "RANDOM" in text
+
+
+def test_rows_are_the_first_case_of_each_domain_with_the_mean_of_its_classes(tmp_path: Path) -> None:
+    cases = {"A_1": "A", "A_0": "A", "B_0": "B"}
+    folders = [tmp_path / name for name in ("labelsTs", "imagesTs", "unet")]
+    for folder, suffix in zip(folders, ("", "_0000", ""), strict=True):
+        write_png(folder, **{f"{case}{suffix}": np.eye(4) for case in cases})
+    scores = [
+        make_score("U-Net", case, domain, dice, label=label)
+        for case, domain in cases.items()
+        for label, dice in (("large", 0.9), (CLASS_MEAN, 0.25 if case == "A_0" else 0.75))
+    ]
+
+    found = rows(tmp_path, {"U-Net": folders[2]}, scores)
+
+    assert [(row.title.splitlines()[0], row.scores) for row in found] == [
+        ("domain A", {"U-Net": "25"}),
+        ("domain B", {"U-Net": "75"}),
+    ]
 
 
 def test_picture_has_every_row_and_column(tmp_path: Path) -> None:

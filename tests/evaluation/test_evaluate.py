@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 from label_images import write_nifti, write_png
+from nnunetv2.evaluation.evaluate_predictions import compute_metrics
+from nnunetv2.imageio.simpleitk_reader_writer import SimpleITKIO
 
 from nnunetv2_semiseg.evaluation.evaluate import evaluate, name_models
 from nnunetv2_semiseg.evaluation.measuring import cases as measuring
@@ -79,6 +81,19 @@ def test_volumes_are_measured_in_mm(tmp_path: Path) -> None:
     assert (report.unit, report.domains, report.comparisons) == ("mm", ("all",), ())
     (score,) = report.scores
     assert (score.case, score.values["hd95"], score.values["asd"]) == ("a", 6, 6)
+
+
+def test_overlaps_of_volumes_are_those_of_nnunet(tmp_path: Path) -> None:
+    volumes = np.random.default_rng(0).integers(0, 3, (2, 4, 5, 6))
+    true, one = (
+        write_nifti(tmp_path / name, a=volume) for name, volume in zip(("true", "one"), volumes, strict=True)
+    )
+    dataset = {"labels": DATASET["labels"], "file_ending": ".nii.gz"}
+    ours = {score.label: score.values for score in run(true, one, dataset=dataset).scores}
+    theirs = compute_metrics(str(true / "a.nii.gz"), str(one / "a.nii.gz"), SimpleITKIO(), [1, 2])["metrics"]
+    for value, name in ((1, "disc"), (2, "cup")):
+        assert ours[name]["dice"] == pytest.approx(theirs[value]["Dice"])
+        assert ours[name]["jaccard"] == pytest.approx(theirs[value]["IoU"])
 
 
 def test_one_case_only(tmp_path: Path) -> None:
