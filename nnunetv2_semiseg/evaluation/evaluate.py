@@ -10,7 +10,7 @@ from typing import Any
 from nnunetv2.configuration import default_num_processes
 
 from nnunetv2_semiseg.core.errors import UnsupportedError, UserError
-from nnunetv2_semiseg.data.merging.tasks import CASE_TASKS
+from nnunetv2_semiseg.data.merging.tasks import is_merged
 from nnunetv2_semiseg.evaluation.measuring.cases import measure_cases
 from nnunetv2_semiseg.evaluation.measuring.classes import foreground_classes
 from nnunetv2_semiseg.evaluation.measuring.label_files import check_labels, match_cases
@@ -50,7 +50,7 @@ def evaluate(
         UserError: The folders have other cases or labels, a case has no domain, or a label map cannot be
             read or compared.
     """
-    if CASE_TASKS in dataset_json:
+    if is_merged(dataset_json):
         raise UnsupportedError(
             f"{dataset} is a merged dataset, whose cases are not annotated for all classes: use "
             "nnUNetv2_semiseg_evaluate_tasks"

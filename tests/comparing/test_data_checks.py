@@ -82,9 +82,10 @@ def test_images_and_labels_of_other_cases(raw: Path, missing: str, message: str)
         held_out_images(raw, DATASET)
 
 
-def test_a_merged_dataset(raw: Path) -> None:
+@pytest.mark.parametrize("key", ["tasks", "case_tasks"])
+def test_a_merged_dataset(raw: Path, key: str) -> None:
     with pytest.raises(NotImplementedError, match="nnUNetv2_semiseg_evaluate_tasks"):
-        held_out_images(raw, {**DATASET, "tasks": {}})
+        held_out_images(raw, {**DATASET, key: {}})
 
 
 def test_folds(tmp_path: Path) -> None:

@@ -138,9 +138,10 @@ def test_cases_are_shared_among_processes_and_counted(
     assert asked == [(3, 2), (3, 3)], "no more processes than cases"
 
 
-def test_merged_datasets_have_a_command_of_their_own(tmp_path: Path) -> None:
+@pytest.mark.parametrize("key", ["tasks", "case_tasks"])
+def test_merged_datasets_have_a_command_of_their_own(tmp_path: Path, key: str) -> None:
     with pytest.raises(NotImplementedError, match="nnUNetv2_semiseg_evaluate_tasks"):
-        run(tmp_path, tmp_path, dataset={**DATASET, "case_tasks": {}})
+        run(tmp_path, tmp_path, dataset={**DATASET, key: {}})
 
 
 def test_some_label_maps_with_spacing_and_some_without(tmp_path: Path) -> None:

@@ -114,8 +114,17 @@ def _label(task: Task) -> int:
 
 
 def is_merged(dataset_json: Mapping[str, Any]) -> bool:
-    """Whether a dataset has tasks."""
-    return TASKS in dataset_json
+    """Whether a dataset.json speaks of tasks, so that its cases are not annotated for all classes.
+
+    One of the keys is enough: with the other one missing, `read_tasks` says what is wrong.
+
+    Examples:
+        >>> is_merged({"labels": {"background": 0, "spleen": 1}})
+        False
+        >>> is_merged({"labels": {"background": 0, "spleen": 1}, "case_tasks": {"a": ["spleen"]}})
+        True
+    """
+    return TASKS in dataset_json or CASE_TASKS in dataset_json
 
 
 def read_tasks(dataset_json: Mapping[str, Any], file: Path) -> TaskTable:

@@ -1,23 +1,20 @@
 """What nnU-Net's logger kept of trainings, from the checkpoints of model folders.
 
-A checkpoint is a zip file, in it a pickle with all but the numbers of tensors. ``torch.load`` with
-``weights_only`` refuses nnU-Net's checkpoints, as their history has numpy scalars; without it a file could
-run any code. Here the pickle alone is read, and of what it names only numpy's scalars are made; all other
-classes and functions become empty objects. So nothing of a file is run, and no weights are read.
+``torch.load`` reads them without running any code that a file may hold. Of what is not torch's own, numpy's
+numbers and arrays alone are made, as nnU-Net's history has them; any other object is refused.
 """
 
 from __future__ import annotations
 
 import math
 import pickle
-import zipfile
-from collections import OrderedDict
-from collections.abc import Mapping
+import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
+import torch
 
 from nnunetv2_semiseg.core.errors import UserError, UserFileError
 
@@ -29,33 +26,33 @@ MEMORY = f"{PREFIX}memory/"
 """Beginnings of the keys of loss terms, measures, learning rates and memory."""
 
 CHECKPOINTS = ("checkpoint_final.pth", "checkpoint_latest.pth", "checkpoint_best.pth")
-"""The first that a fold has counts; the others are of a training that has not ended."""
+"""Checkpoints of a fold, the first of which is read; the others are of a training that has not ended."""
+
+REFUSED_TYPE = re.compile(r"GLOBAL (\S+)|got <class '(\S+)'>")
+"""What torch says of an object that it does not make."""
+
+NUMBER_CODES = "?" + np.typecodes["AllInteger"] + np.typecodes["Float"]
 
 
-def _encoded(characters: str, encoding: str) -> bytes:
-    """Bytes as `torch.save` writes them: characters of latin1, whatever ``encoding`` says."""
-    return characters.encode("latin1")
-
-
-_SCALAR = np.float32(0).__reduce__()[0]
-_TRUSTED: Mapping[tuple[str, str], Any] = {
-    ("collections", "OrderedDict"): OrderedDict,
-    ("numpy", "dtype"): np.dtype,
-    ("_codecs", "encode"): _encoded,
-    # the name before numpy 2 and the one since
-    ("numpy.core.multiarray", "scalar"): _SCALAR,
-    ("numpy._core.multiarray", "scalar"): _SCALAR,
-}
+def _numpy_globals() -> list[Any]:
+    """What a checkpoint may name of numpy, under the names before numpy 2 and since."""
+    functions: list[Any] = [np.float32(0).__reduce__()[0], np.zeros(1).__reduce__()[0]]
+    paths = [
+        (function, f"numpy.{module}.multiarray.{function.__name__}")
+        for function in functions
+        for module in ("core", "_core")
+    ]
+    return [*paths, np.ndarray, np.dtype, *{type(np.dtype(code)) for code in NUMBER_CODES}]
 
 
 @dataclass(frozen=True)
 class FoldHistory:
-    """Of one fold of a model folder.
+    """History of one fold of a model folder.
 
     Attributes:
-        fold: Name of its folder.
-        values: By nnU-Net's and this package's keys of the logger, a number of each epoch; NaN where there
-            is none.
+        fold: Name of the fold's folder.
+        values: A number of each epoch by nnU-Net's and this package's keys of the logger; NaN where there is
+            none.
         trainer: Name of the trainer's class; empty where the checkpoint has none.
     """
 
@@ -69,7 +66,7 @@ def read_trainings(folder: Path) -> list[FoldHistory]:
 
     Raises:
         UserFileError: There is no such folder, or no checkpoint in it.
-        UserError: A checkpoint cannot be read or has no history.
+        UserError: A checkpoint cannot be read, has an object that could run code, or has no history.
     """
     if not folder.is_dir():
         raise UserFileError(f"{folder} is not a folder: name a model folder, which has fold_0 or fold_all")
@@ -87,57 +84,33 @@ def _checkpoint(fold: Path) -> Path | None:
 
 
 def _history(fold: str, file: Path) -> FoldHistory:
+    content = _load(file)
+    logged = content.get("logging") if isinstance(content, dict) else None
+    if not isinstance(logged, dict):
+        raise UserError(f"{file} is no checkpoint of nnU-Net with a history: leave out its model")
+    values = {str(key): list(map(_number, logged[key])) for key in logged if isinstance(logged[key], list)}
+    trainer = content.get("trainer_name")
+    return FoldHistory(fold, values, trainer if isinstance(trainer, str) else "")
+
+
+def _load(file: Path) -> Any:
     try:
-        with zipfile.ZipFile(file) as archive:
-            name = next(name for name in archive.namelist() if name.endswith("/data.pkl"))
-            with archive.open(name) as content:
-                checkpoint = _Unpickler(content).load()
-        logged = checkpoint["logging"]
-        values = {str(key): [_number(value) for value in of_key] for key, of_key in logged.items()}
-        trainer = checkpoint.get("trainer_name")
-        return FoldHistory(fold, values, trainer if isinstance(trainer, str) else "")
-    except Exception as error:  # what a damaged pickle ends with cannot be listed
+        with torch.serialization.safe_globals(_numpy_globals()):
+            # the weights stay in the file
+            return torch.load(file, map_location="cpu", weights_only=True, mmap=True)
+    except Exception as error:  # what a damaged file ends with cannot be listed
+        refused = REFUSED_TYPE.search(str(error))
+        if isinstance(error, pickle.UnpicklingError) and refused:
+            raise UserError(
+                f"{file} has an object of the type {refused[1] or refused[2]}, which could run code and "
+                "which nnU-Net's trainers don't store: leave out its model"
+            ) from None
         raise UserError(
-            f"{file} is no checkpoint of nnU-Net with a history ({type(error).__name__}): leave out its model"
+            f"{file} cannot be read as a checkpoint ({type(error).__name__}), as after a kill or on a full "
+            "disk: train its model again, or leave it out"
         ) from None
 
 
 def _number(value: Any) -> float:
-    """NaN for what is no single number, such as the Dice of each class."""
+    """The value as a number; NaN for what is no single number, such as the Dice of each class."""
     return float(value) if isinstance(value, (int, float, np.number)) else math.nan
-
-
-class _Nothing:
-    """Stands for every object that is of no interest; it takes all that a pickle does with it."""
-
-    def __new__(cls, *_: Any, **__: Any) -> _Nothing:
-        return super().__new__(cls)
-
-    def __init__(self, *_: Any, **__: Any) -> None:
-        """Keep nothing."""
-
-    def __setstate__(self, state: Any) -> None:
-        """Keep nothing."""
-
-    def __setitem__(self, key: Any, value: Any) -> None:
-        """Keep nothing."""
-
-    def append(self, value: Any) -> None:
-        """Keep nothing."""
-
-    def extend(self, values: Any) -> None:
-        """Keep nothing."""
-
-
-class _Unpickler(pickle.Unpickler):
-    """Makes plain values and numpy's scalars, and `_Nothing` of all else."""
-
-    def __init__(self, file: IO[bytes]) -> None:
-        super().__init__(file)
-
-    def find_class(self, module: str, name: str) -> Any:
-        """What a name in the pickle stands for."""
-        return _TRUSTED.get((module, name), _Nothing)
-
-    def persistent_load(self, pid: Any) -> None:
-        """The numbers of a tensor, which lie in another file."""

@@ -43,6 +43,8 @@ def test_tasks_are_ordered_by_label():
     assert table.of_case("a") == (PANCREAS,)
     assert table.of_case("b") == (PANCREAS, SPLEEN)
     assert is_merged(CONTENT)
+    assert is_merged({"labels": {}, "tasks": {}})
+    assert is_merged({"labels": {}, "case_tasks": {}})
     assert not is_merged({"labels": {}})
 
 

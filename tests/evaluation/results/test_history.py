@@ -1,10 +1,12 @@
-"""Histories from checkpoints, without running anything that a file says."""
+"""Histories from checkpoints; files that could run code are refused."""
 
 from __future__ import annotations
 
 import math
 import os
+import pickle
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,9 @@ import numpy as np
 import pytest
 import torch
 
+from nnunetv2_semiseg.core.errors import UserError
 from nnunetv2_semiseg.evaluation.results.history import read_trainings
+from nnunetv2_semiseg.trainers.engine.random_state import random_state
 
 
 class Trap:
@@ -51,8 +55,8 @@ def test_a_checkpoint_like_nnunets(tmp_path: Path) -> None:
         optimizer_state=optimizer.state_dict(),
         logging=logging(),
         trainer_name="nnUNetTrainerCPS",
-        semiseg={"random": np.random.default_rng(0).bit_generator.state, "path": tmp_path, "bytes": b"\xff"},
-        array=np.ones(3),
+        semiseg={"random": random_state(), "bytes": b"\xff"},
+        init_args={"device": torch.device("cpu")},
     )
     (history,) = read_trainings(tmp_path)
     assert (history.fold, history.trainer) == ("fold_0", "nnUNetTrainerCPS")
@@ -62,14 +66,33 @@ def test_a_checkpoint_like_nnunets(tmp_path: Path) -> None:
     assert history.values["semiseg/loss/consistency"] == [1, 2]
 
 
-def test_nothing_of_a_file_is_run(tmp_path: Path) -> None:
+def test_a_file_that_would_run_code_is_refused(tmp_path: Path) -> None:
     file = write(tmp_path / "fold_0", logging=logging(), trap=Trap(tmp_path / "trapped"))
-    (history,) = read_trainings(tmp_path)
-    assert history.values["train_losses"] == [0.5, 0.25]
-    assert history.trainer == ""
+    with pytest.raises(UserError, match=r"_final\.pth has an object of the type \w+\.mkdir, which could run"):
+        read_trainings(tmp_path)
     assert not (tmp_path / "trapped").exists()
     torch.load(file, weights_only=False)
     assert (tmp_path / "trapped").exists()
+
+
+def test_arrays_hold_numbers_alone(tmp_path: Path) -> None:
+    write(tmp_path / "fold_0", logging=logging(), array=np.array([Trap(tmp_path / "trapped")]))
+    with pytest.raises(UserError, match="could run code"):
+        read_trainings(tmp_path)
+    assert not (tmp_path / "trapped").exists()
+
+
+def test_no_other_file_of_this_process_may_name_numpy_afterwards(tmp_path: Path) -> None:
+    file = write(tmp_path / "fold_0", logging=logging())
+    read_trainings(tmp_path)
+    with pytest.raises(pickle.UnpicklingError):
+        torch.load(file, weights_only=True)
+
+
+def test_what_is_no_list_is_no_history(tmp_path: Path) -> None:
+    write(tmp_path / "fold_0", logging={"train_losses": [1.0], "note": 3}, trainer_name=5)
+    (history,) = read_trainings(tmp_path)
+    assert (history.values, history.trainer) == ({"train_losses": [1.0]}, "")
 
 
 def test_files_of_older_numpy(tmp_path: Path) -> None:
@@ -100,8 +123,15 @@ def test_what_is_no_training(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"no fold with checkpoint_final\.pth"):
         read_trainings(tmp_path)
     write(tmp_path / "fold_0", network_weights={})
-    with pytest.raises(ValueError, match=r"no checkpoint of nnU-Net with a history \(KeyError\)"):
+    with pytest.raises(UserError, match="no checkpoint of nnU-Net with a history"):
         read_trainings(tmp_path)
-    (tmp_path / "fold_0" / "checkpoint_final.pth").write_text("text")
-    with pytest.raises(ValueError, match="BadZipFile"):
+
+
+@pytest.mark.parametrize(
+    "damage", [lambda data: b"text", lambda data: b"", lambda data: data[: len(data) // 2]]
+)
+def test_a_damaged_checkpoint(tmp_path: Path, damage: Callable[[bytes], bytes]) -> None:
+    file = write(tmp_path / "fold_0", logging=logging())
+    file.write_bytes(damage(file.read_bytes()))
+    with pytest.raises(UserError, match=r"checkpoint_final\.pth cannot be read .* train its model again"):
         read_trainings(tmp_path)
