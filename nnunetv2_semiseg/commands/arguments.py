@@ -1,4 +1,4 @@
-"""Arguments that several commands take, so that they read alike wherever they are, and types of arguments."""
+"""Arguments that several commands have in common, and types of arguments."""
 
 from __future__ import annotations
 
@@ -7,29 +7,29 @@ from pathlib import Path
 
 
 def add_dataset_argument(parser: argparse.ArgumentParser, which: str) -> None:
-    """The raw dataset to work on; ``which`` is ``a dataset`` or narrower."""
+    """Add ``-d``, the dataset to work on; ``which`` is ``a dataset`` or something narrower."""
     parser.add_argument("-d", dest="dataset", required=True, metavar="DATASET", help=f"id or name of {which}")
 
 
 def add_folder_argument(parser: argparse.ArgumentParser, flag: str, dest: str, meaning: str) -> None:
-    """A folder that has to be given; ``meaning`` is its help text."""
+    """Add a required folder; ``meaning`` is its help text."""
     parser.add_argument(flag, dest=dest, type=Path, required=True, metavar="FOLDER", help=meaning)
 
 
 def add_new_id_argument(parser: argparse.ArgumentParser) -> None:
-    """The id of a raw dataset that the command writes."""
+    """Add ``-o``, the id of the raw dataset that the command writes."""
     parser.add_argument(
         "-o", dest="output", type=int, required=True, metavar="ID", help="id of the new dataset"
     )
 
 
 def add_overwrite_argument(parser: argparse.ArgumentParser, what: str) -> None:
-    """Whether ``what`` the command writes may be there already."""
+    """Add ``--overwrite``, which lets the command replace ``what`` it writes."""
     parser.add_argument("--overwrite", action="store_true", help=f"replace {what} if it exists")
 
 
 def add_processes_argument(parser: argparse.ArgumentParser, task: str) -> None:
-    """How many background processes ``task``; None where nothing is said."""
+    """Add ``-np``, the number of background processes that ``task``; None if it is not given."""
     parser.add_argument(
         "-np",
         dest="num_processes",
@@ -39,12 +39,12 @@ def add_processes_argument(parser: argparse.ArgumentParser, task: str) -> None:
 
 
 def positive(text: str) -> int:
-    """An integer of at least 1; argparse says what is wrong with another."""
+    """The type of an integer of at least 1; argparse reports any other."""
     return _at_least(1, text)
 
 
 def natural(text: str) -> int:
-    """An integer of at least 0; argparse says what is wrong with another."""
+    """The type of an integer of at least 0; argparse reports any other."""
     return _at_least(0, text)
 
 

@@ -45,12 +45,12 @@ from nnunetv2_semiseg.evaluation.writing.tables import costs_table, counts_table
 from nnunetv2_semiseg.methods.settings import parse_settings, with_absolute_checkpoints
 
 INTERRUPTED = 130
-"""Exit code of a command that a user stopped, as shells have it."""
+"""Exit code of a command that a user stopped, by the convention of shells."""
 
 PROGRAM = "nnUNetv2_semiseg_compare"
 
 REPORT = "report"
-"""Name of the report's folder, beside the logs, where none is given."""
+"""Default name of the report's folder, which then lies beside the logs."""
 
 
 @clean_exit
@@ -81,7 +81,7 @@ def main() -> None:
 
 
 def _prepared(arguments: argparse.Namespace, device: str) -> Prepared:
-    """All checks, from the quick ones to those that build the networks."""
+    """The comparison after all checks, of which the quick ones come first and building networks last."""
     raw = find_raw_dataset(arguments.dataset)
     dataset_json = read_dataset_json(raw)
     images = held_out_images(raw, dataset_json)
@@ -126,9 +126,9 @@ def _folder(variable: str, value: str | None) -> Path:
 
 @contextmanager
 def _stopped_by_signals() -> Iterator[None]:
-    """Take a cluster's SIGTERM and a closed terminal's SIGHUP for Ctrl-C: the trainings are to be ended too.
+    """Treat a cluster's SIGTERM and a closed terminal's SIGHUP like Ctrl-C, so that the trainings end too.
 
-    A signal that is ignored, as SIGHUP under nohup, stays ignored.
+    A signal that is ignored, such as SIGHUP under nohup, stays ignored.
     """
     handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
     heeded = {number: handler for number, handler in handlers.items() if handler != signal.SIG_IGN}
@@ -176,7 +176,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_training_arguments(parser: argparse.ArgumentParser) -> None:
-    """What is trained, how long and where."""
+    """Add what is trained, how long and on which devices."""
     add = parser.add_argument
     add("-c", dest="configuration", required=True, metavar="CONFIGURATION", help="configuration, such as 2d")
     add("-p", dest="plans", default="nnUNetPlans", metavar="PLANS", help="plans; default: nnUNetPlans")

@@ -1,4 +1,4 @@
-"""The command line that all converters in ``dataset_conversion`` share."""
+"""The command line of all converters in ``dataset_conversion``."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ OptionsT = TypeVar("OptionsT", bound=SourceOptions)
 def run_converter(
     convert: Callable[[ConversionOptions, Path], Path], dataset_id: int, documentation: str | None
 ) -> None:
-    """Run a converter of a release of several domains, one of which keeps labels.
+    """Run the converter of a data set with several domains, one of which keeps its labels.
 
     Args:
-        convert: The converter; gets the options and the folder of raw datasets.
-        dataset_id: The converter's default.
-        documentation: Shown by ``--help``.
+        convert: The converter, which is called with the options and the folder of raw datasets.
+        dataset_id: Default id of the dataset.
+        documentation: Text that ``--help`` shows.
     """
     parser = converter_parser(documentation)
     parser.add_argument("--labeled-domain", required=True, help="the domain whose cases keep their labels")
@@ -41,13 +41,13 @@ def run_with_parser(
     convert: Callable[[OptionsT, Path], Path],
     configuration: str = "2d",
 ) -> None:
-    """Parse the command line, convert, and say how to go on.
+    """Parse the command line, convert, and print the next command.
 
     Args:
-        parser: Made of the functions of this module.
-        options: Makes the options of the parsed arguments.
-        convert: The converter; gets the options and the folder of raw datasets.
-        configuration: nnU-Net's, in which the dataset is meant to be trained.
+        parser: Parser with the arguments of this module.
+        options: Function that makes the converter's options from the parsed arguments.
+        convert: The converter, which is called with the options and the folder of raw datasets.
+        configuration: nnU-Net's configuration that the dataset is meant for.
     """
 
     @clean_exit
@@ -61,7 +61,7 @@ def run_with_parser(
 
 
 def converter_parser(documentation: str | None) -> argparse.ArgumentParser:
-    """A parser that knows the data set's folder."""
+    """A parser with ``-i``, the folder of the data set."""
     parser = argparse.ArgumentParser(
         description=documentation, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -70,7 +70,7 @@ def converter_parser(documentation: str | None) -> argparse.ArgumentParser:
 
 
 def add_selection_arguments(parser: argparse.ArgumentParser, counted: str) -> None:
-    """How many cases are labeled and which; ``counted`` is the help text of the number."""
+    """Add how many cases are labeled and which; ``counted`` is the help text of the number."""
     which = parser.add_mutually_exclusive_group(required=True)
     which.add_argument("--num-labeled", type=int, help=counted)
     which.add_argument(
@@ -86,7 +86,7 @@ def add_selection_arguments(parser: argparse.ArgumentParser, counted: str) -> No
 
 
 def add_test_list_argument(parser: argparse.ArgumentParser) -> None:
-    """Which cases are test data, where the release has no split."""
+    """Add ``--test-list``, the test cases of a data set without a split of its own."""
     parser.add_argument(
         "--test-list",
         type=Path,
@@ -96,14 +96,14 @@ def add_test_list_argument(parser: argparse.ArgumentParser) -> None:
 
 
 def add_size_argument(parser: argparse.ArgumentParser) -> None:
-    """The size of the images written."""
+    """Add ``--size``, the size of the written images."""
     parser.add_argument(
         "--size", type=int, metavar="N", help="resize whole images to NxN pixels; default: keep their size"
     )
 
 
 def add_validation_argument(parser: argparse.ArgumentParser) -> None:
-    """What becomes of the release's validation set."""
+    """Add ``--val``, the use of the data set's validation cases."""
     parser.add_argument(
         "--val",
         dest="validation",
@@ -115,7 +115,7 @@ def add_validation_argument(parser: argparse.ArgumentParser) -> None:
 
 
 def add_target_arguments(parser: argparse.ArgumentParser, dataset_id: int | None) -> None:
-    """Where the dataset is written; without a default id the user has to give one."""
+    """Add the id of the written dataset, which is required if there is no default, and ``--overwrite``."""
     default = "" if dataset_id is None else f"; default {dataset_id}"
     parser.add_argument(
         "-d",

@@ -29,7 +29,7 @@ from nnunetv2_semiseg.evaluation.writing.page.page import PageSources, report_pa
 from nnunetv2_semiseg.evaluation.writing.tables import counts_table
 
 NO_MODEL = "-"
-"""Among model folders: this prediction has none, as that of an ensemble."""
+"""Stands in place of a model folder for a prediction without one, such as that of an ensemble."""
 
 
 @clean_exit
@@ -73,14 +73,14 @@ def _test_labels(dataset: Path) -> Path:
 
 
 def _images(dataset: Path, named: Path | None) -> Path:
-    """The folder of the images; the usual one may be missing, which the page then says."""
+    """Folder of the images. If the usual folder is missing, the page says so."""
     if named is not None and not named.is_dir():
         raise UserFileError(f"{named} is not a folder: name the folder with the images of the cases by -i")
     return named or dataset / "imagesTs"
 
 
 def _trainings(models: Sequence[str], folders: Sequence[str] | None) -> dict[str, list[FoldHistory]]:
-    """What was logged by model, read before the long work."""
+    """Histories of the trainings by model, which are read before the long work."""
     if folders is None:
         return {}
     if len(folders) != len(models):
@@ -127,7 +127,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_page_arguments(parser: argparse.ArgumentParser) -> None:
-    """What the page shows beside the measures."""
+    """Add what the page shows beside the measures."""
     add = parser.add_argument
     add(
         "-i", dest="images", type=Path, metavar="FOLDER",

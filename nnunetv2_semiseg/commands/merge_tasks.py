@@ -32,14 +32,18 @@ def main() -> None:
 
 
 def parse_structures(choices: Sequence[str], folders: Sequence[Path]) -> dict[str, list[str]]:
-    """``["511:tumour", "511:pancreas"]`` as structures by the name of the dataset.
+    """Structures by name of the dataset.
 
     Args:
-        choices: A dataset, by number or name, and a structure of it.
-        folders: The datasets that there are.
+        choices: Choices of the form ``DATASET:STRUCTURE``, where a dataset has its number or its name.
+        folders: Folders of the datasets to merge.
 
     Raises:
-        UserError: A choice is not of this form, or names none of the datasets.
+        UserError: A choice is not of this form, or its dataset is none of those to merge.
+
+    Examples:
+        >>> parse_structures(["511:tumour", "511:pancreas"], [Path("Dataset511_Pancreas")])
+        {'Dataset511_Pancreas': ['tumour', 'pancreas']}
     """
     known = {folder.name: folder.name for folder in folders}
     known |= {str(convert_dataset_name_to_id(folder.name)): folder.name for folder in folders}

@@ -1,4 +1,4 @@
-"""``nnUNetv2_semiseg_plugin``: where nnU-Net finds the trainers."""
+"""The command ``nnUNetv2_semiseg_plugin``."""
 
 from __future__ import annotations
 
@@ -12,13 +12,10 @@ VARIABLE = "nnUNet_extTrainer"
 
 
 def plugin_path(current: str) -> str:
-    """The value that nnU-Net's variable should have.
+    """The value of nnU-Net's variable for further trainers with this package's folder in front.
 
     Args:
-        current: Its value now: folders with `os.pathsep` between them, or nothing.
-
-    Returns:
-        The package's plugin folder in front of the other folders.
+        current: Present value of the variable: folders with `os.pathsep` between them, or nothing.
     """
     folder = str(Path(nnunetv2_semiseg.__file__).parent / "plugin")
     others = [part for part in current.split(os.pathsep) if part.strip() and part != folder]
@@ -26,7 +23,7 @@ def plugin_path(current: str) -> str:
 
 
 def main() -> None:
-    """Print the value."""
+    """Print the value of nnU-Net's variable with which it finds the trainers."""
     parser = argparse.ArgumentParser(
         description=f"Prints the value for {VARIABLE}, nnU-Net's variable for folders with further trainers; "
         "folders that it has already stay in it.",

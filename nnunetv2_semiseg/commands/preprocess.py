@@ -16,7 +16,7 @@ from nnunetv2_semiseg.core.errors import UserError
 from nnunetv2_semiseg.data.unlabeled.preprocessing import preprocess_unlabeled
 
 DEFAULT_CONFIGURATIONS = ("2d", "3d_fullres")
-"""Those of nnU-Net that need no cascade; a dataset of 2D images has the first one only."""
+"""nnU-Net's configurations without a cascade; plans of 2D images have only the first."""
 
 
 @clean_exit

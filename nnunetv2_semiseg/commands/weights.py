@@ -20,7 +20,7 @@ from nnunetv2_semiseg.networks.sam.weights.registry import (
 from nnunetv2_semiseg.networks.sam.weights.usage import configure_lines
 
 INTERRUPTED = 130
-"""Exit code of a command that a user stopped, as shells have it."""
+"""Exit code of a command that a user stopped, by the convention of shells."""
 
 
 @clean_exit
@@ -36,7 +36,7 @@ def main() -> None:
 
 
 def show_all() -> None:
-    """Print the published files and which of them are in the folder; no connection is made."""
+    """Print the published files and which of them are in the folder, without any connection."""
     folder = weights_folder()
     print(f"folder: {folder} (the environment variable {VARIABLE} names another)")
     for weights in PUBLISHED_WEIGHTS.values():
@@ -51,13 +51,13 @@ def show_all() -> None:
 
 
 def download(name: str) -> None:
-    """Fetch a published file and print how it is used.
+    """Download a published file and print how it is used.
 
     Args:
-        name: A key of `PUBLISHED_WEIGHTS`.
+        name: Key of `PUBLISHED_WEIGHTS`.
 
     Raises:
-        UserError: There is no such name, or the download failed; the message says what to do.
+        UserError: There is no such name, or the download failed.
     """
     if name not in PUBLISHED_WEIGHTS:
         raise UserError(
@@ -83,8 +83,7 @@ def check(file: Path) -> None:
 
     Raises:
         UserFileError: There is no such file.
-        UserError: It may not be read, or it is not what a foundation can be made of; the message has the
-            reason.
+        UserError: The file may not be read, or its content is not a set of weights of SAM or MedSAM.
     """
     if not file.is_file():
         raise UserFileError(f"{file}: no such file; name a file of SAM or MedSAM weights")
@@ -107,7 +106,7 @@ def _print_known(file: Path, weights: PublishedWeights) -> None:
 
 
 def _check_unknown(file: Path) -> None:
-    """Say of a file that no hash is known of what its names and shapes tell."""
+    """Print what the names and shapes in a file tell whose hash is not known."""
     # torch takes seconds, and the other actions do without it
     from nnunetv2_semiseg.networks.sam.checkpoint import identify_sam_checkpoint
 

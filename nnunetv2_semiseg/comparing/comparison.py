@@ -1,4 +1,4 @@
-"""What is compared, and where its files lie."""
+"""A comparison: the trainers, their conditions, and where files of them lie."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ FINAL = "checkpoint_final.pth"
 
 @dataclass(frozen=True)
 class Comparison:
-    """Trainers under the same conditions.
+    """Trainers that are compared under the same conditions.
 
     Attributes:
         raw: Folder of the raw dataset, named like the dataset.
-        dataset_json: Content of its dataset.json.
-        plans_name: Of the plans.
-        parent: Configuration that is compared in.
-        name: What the names of its own configurations begin with.
-        folds: ``all``, or numbers.
-        competitors: The first one is what the others are compared with.
+        dataset_json: Content of the raw dataset's dataset.json.
+        plans_name: Name of the plans.
+        parent: Configuration that the trainers are compared in.
+        name: Beginning of the names of the comparison's own configurations.
+        folds: Folds to train, ``all`` or numbers.
+        competitors: The trainers; the others are compared with the first.
         settings: Hyper-parameters of all trainings, without the seed.
-        seeds: Of the repeated trainings.
+        seeds: Seeds of the repeated trainings.
         results: nnU-Net's folder of the dataset's results.
         ensemble: Whether the networks of a training are ensembled too.
     """
@@ -49,17 +49,17 @@ class Comparison:
 
     @property
     def folder(self) -> Path:
-        """For logs and predictions."""
+        """Folder for logs and predictions."""
         return self.results / "comparisons" / self.name
 
     @property
     def configurations(self) -> dict[int, str]:
-        """A configuration of its own for each seed."""
+        """Names of the comparison's own configurations by seed."""
         return {seed: f"{self.name}_seed{seed}" for seed in self.seeds}
 
     @property
     def trainings(self) -> Iterator[tuple[Competitor, int]]:
-        """Each trainer with each seed; all trainers of a seed before the next seed."""
+        """Trainer and seed of each training; all trainers of a seed come before the next seed."""
         return ((competitor, seed) for seed in self.seeds for competitor in self.competitors)
 
     def model_folder(self, trainer: str, seed: int) -> Path:
@@ -71,13 +71,13 @@ class Comparison:
         return [self.model_folder(trainer, seed) / f"fold_{fold}" / FINAL for fold in self.folds]
 
     def predictions(self, model: str, seed: int) -> Path:
-        """Folder of the predictions of a model by its name in reports."""
+        """Folder of a model's predictions; ``model`` is its name in reports."""
         return self.folder / "predictions" / f"{model.replace(' ', '_')}_seed{seed}"
 
     def models(self) -> list[str]:
-        """Names in reports, each trainer's ensemble after its networks."""
+        """Names of all models in reports, each trainer's ensemble after its networks."""
         return [model for one in self.competitors for model in (*one.models, *self.ensembles(one))]
 
     def ensembles(self, competitor: Competitor) -> list[str]:
-        """The name of the ensemble of a trainer's networks, if there is one."""
+        """Name of the ensemble of a trainer's networks in reports; none if there is no ensemble."""
         return [f"{competitor.name} ensemble"] if self.ensemble and competitor.further else []

@@ -1,4 +1,4 @@
-"""The trainers of a comparison, by the names that users give, and the networks that come out of them."""
+"""The trainers of a comparison by the names that users give, and the networks that they train."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from nnunetv2_semiseg.trainers.made import PREFIX, all_trainers
 from nnunetv2_semiseg.trainers.semiseg import nnUNetTrainerSemiSeg
 
 PLAIN, SUPERVISED = "nnUNetTrainer", "nnUNetTrainerSupervised"
-"""nnU-Net's own trainer, whose length is fixed, and the one that trains alike as long as it is told."""
+"""nnU-Net's own trainer, whose length is fixed, and the trainer that does the same for a length of choice."""
 
 SHOWN = {SUPERVISED: "nnU-Net"}
 """Names in reports; other trainers are called what follows `PREFIX`."""
@@ -25,12 +25,13 @@ SHOWN = {SUPERVISED: "nnU-Net"}
 
 @dataclass(frozen=True)
 class Competitor:
-    """One trainer.
+    """One trainer of a comparison.
 
     Attributes:
-        name: What reports call its deployed network.
-        trainer: The class that trains.
-        further: Class names of the trainers of further networks that it exports, by their names in reports.
+        name: Name of the trainer's deployed network in reports.
+        trainer: Class of the trainer.
+        further: Class names of the trainers of the further networks that are exported, by the networks'
+            names in reports.
     """
 
     name: str
@@ -39,24 +40,24 @@ class Competitor:
 
     @property
     def models(self) -> dict[str, str]:
-        """Class names for ``-tr`` of all networks, the deployed one first, by their names in reports."""
+        """Class names for ``-tr`` by the networks' names in reports, the deployed network first."""
         return {self.name: self.trainer.__name__, **self.further}
 
     @property
     def method(self) -> type[Any] | None:
-        """The semi-supervised method that it trains; None: it learns from labeled images alone."""
+        """The semi-supervised method; None if the trainer learns from labeled images alone."""
         return self.trainer.method_class if issubclass(self.trainer, nnUNetTrainerSemiSeg) else None
 
 
 def find_competitors(names: Sequence[str]) -> tuple[Competitor, ...]:
-    """Find the trainers.
+    """Find trainers by the names of their classes.
 
     Args:
-        names: Class names; nnUNetTrainer stands for `SUPERVISED`.
+        names: Names of classes; nnUNetTrainer stands for `SUPERVISED`.
 
     Raises:
-        UnsupportedError: A class is that of an exported network, which no training of its own makes.
-        UserError: There is no such trainer, or two names are of the same one.
+        UnsupportedError: A class is that of an exported network, which is not trained on its own.
+        UserError: There is no such trainer, or two names are of the same trainer.
     """
     named: dict[type[nnUNetTrainer], str] = {}
     for name in names:

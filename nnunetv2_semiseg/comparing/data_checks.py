@@ -1,4 +1,4 @@
-"""Whether a dataset can be compared on: folds to train, images to test on and their labels."""
+"""Checks of a comparison's dataset: folds to train, images to test on and their labels."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ from nnunetv2_semiseg.evaluation.measuring.domains import domains_of
 from nnunetv2_semiseg.evaluation.measuring.label_files import label_files
 
 NNUNETS_FOLDS = 5
-"""So many folds nnU-Net makes where there is no file of splits."""
+"""Number of folds that nnU-Net makes if there is no file of splits."""
 
 
 def held_out_images(raw: Path, dataset_json: Mapping[str, Any]) -> dict[str, tuple[Path, ...]]:
-    """Files of each test case, all of which have labels.
+    """Image files of each test case, all of which have true label maps.
 
-    Only names are looked at: what the labels show is nobody's business before the last training is over.
+    Only names of files are looked at: what the labels show must not be known before the last training ends.
 
     Args:
         raw: Folder of the raw dataset.
-        dataset_json: Content of its dataset.json.
+        dataset_json: Content of the raw dataset's dataset.json.
 
     Raises:
-        UserFileError: There are no test images, or no labels of them.
+        UserFileError: There are no test images, or no true label maps of them.
         UnsupportedError: The dataset is a merged one.
-        UserError: Images and labels are not of the same cases, one has no domain where others have, or is
-            a training case as well.
+        UserError: Images and labels are not of the same cases, a case has no domain while others have one, or
+            a case is a training case as well.
     """
     if is_merged(dataset_json):
         raise UnsupportedError(
@@ -62,7 +62,7 @@ def held_out_images(raw: Path, dataset_json: Mapping[str, Any]) -> dict[str, tup
 
 
 def _refuse_seen_cases(raw: Path, ending: str, images: Mapping[str, Any]) -> None:
-    """Refuse test cases that a training would see, as far as their names tell."""
+    """Refuse test cases that have the name of a training case."""
     for folder in ("imagesTr", UNLABELED_IMAGES):
         for case in sorted(images_by_case(raw / folder, ending).keys() & images.keys()):
             raise UserError(
@@ -76,8 +76,8 @@ def check_folds(preprocessed: Path, folds: Sequence[str], num_cases: int) -> Non
 
     Args:
         preprocessed: Folder of the preprocessed dataset.
-        folds: As given.
-        num_cases: Labeled cases of the dataset.
+        folds: Folds that the user named.
+        num_cases: Number of labeled cases of the dataset.
 
     Raises:
         UserError: A fold does not exist, is named twice, or is mixed with ``all``.

@@ -1,4 +1,4 @@
-"""The devices of a comparison, as users name them."""
+"""Devices of a comparison by the names that users give."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ class Device:
     """One device.
 
     Attributes:
-        kind: ``cuda``, ``cpu`` or ``mps``, which is all that nnU-Net's ``-device`` takes.
-        index: Of a GPU among those that are visible; None: the first one.
+        kind: Kind of device: ``cuda``, ``cpu`` or ``mps``, as nnU-Net's ``-device`` takes it.
+        index: Number of a GPU among the visible GPUs; None: the first GPU.
     """
 
     kind: str
     index: int | None = None
 
     def __str__(self) -> str:
-        """As the user named it."""
+        """Name of the device as the user gave it."""
         return self.kind if self.index is None else f"{self.kind}:{self.index}"
 
     def variables(self, environment: Mapping[str, str]) -> dict[str, str]:
-        """The environment variables that lead a command to this device.
+        """Environment variables that make a command use this device.
 
         Args:
-            environment: The variables that there are, which may make only some GPUs visible.
+            environment: Variables of this process, which may make only some GPUs visible.
         """
         if self.index is None:
             return {}
@@ -46,7 +46,7 @@ def parse_devices(names: Sequence[str]) -> tuple[Device, ...]:
     """Devices by names such as ``cuda:0`` and ``cpu``.
 
     Raises:
-        UserError: A name is none of a device, one is named twice, or they are of several kinds.
+        UserError: A name is not that of a device, a device is named twice, or devices are of several kinds.
     """
     devices = []
     for name in names:
@@ -66,10 +66,10 @@ def parse_devices(names: Sequence[str]) -> tuple[Device, ...]:
 
 
 def check_present(devices: Sequence[Device]) -> None:
-    """Refuse GPUs that are not there.
+    """Refuse devices that this machine lacks.
 
     Raises:
-        UserError: One is not.
+        UserError: A device is missing.
     """
     for device in devices:
         if device.kind == "mps" and not torch.backends.mps.is_available():

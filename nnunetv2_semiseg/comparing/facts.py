@@ -1,6 +1,6 @@
-"""What the trainers of a comparison have to have in common, asked of the trainers themselves.
+"""Conditions that the trainers of a comparison must have in common, asked of the trainers themselves.
 
-Everything that a training would refuse at its start is found here, before the first of them takes hours.
+Everything that a training would refuse at its start is refused here, before the first training takes hours.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ ALL = "all"
 
 @dataclass(frozen=True)
 class Facts:
-    """Of one trainer.
+    """Conditions under which one trainer would train.
 
     Attributes:
-        iterations: Optimizer steps.
-        labeled_samples: Of a step.
-        patch_size: Of a sample.
+        iterations: Number of optimizer steps.
+        labeled_samples: Number of labeled samples in a step.
+        patch_size: Size of a sample in pixels, along each axis.
         cases: Labeled training cases of each fold, sorted.
     """
 
@@ -49,7 +49,7 @@ MEANINGS = {
     "patch_size": "pixels of a patch",
     "cases": "labeled cases",
 }
-"""The attributes of `Facts` in words."""
+"""Attributes of `Facts` in words."""
 
 
 def facts_of(
@@ -60,19 +60,19 @@ def facts_of(
     dataset_json: Mapping[str, Any],
     device: str,
 ) -> Facts:
-    """Make a trainer as a training would, with all of its networks, and look at it.
+    """Make a trainer as a training would, with all of its networks, and read its conditions.
 
     Args:
         competitor: The trainer.
         plans: Content of the plans file.
-        configuration: Of the trainings.
-        folds: ``all``, or numbers that exist.
+        configuration: Configuration of the trainings.
+        folds: Folds that exist, ``all`` or numbers.
         dataset_json: Content of the preprocessed dataset's dataset.json.
-        device: Kind of device of the trainings; here all is on the CPU.
+        device: Kind of device of the trainings; the trainer is made on the CPU in any case.
 
     Raises:
         UserFileError: The trainer needs a file that does not exist.
-        UnsupportedError: It cannot train this dataset in this configuration.
+        UnsupportedError: The trainer cannot train this dataset in this configuration.
         UserError: A setting or a file of weights is wrong.
     """
     own = {**copy.deepcopy(dict(plans)), "continue_training": False}
@@ -97,10 +97,10 @@ def facts_of(
 
 
 def check_equal(found: Mapping[str, Facts]) -> Facts:
-    """The facts, which are the same for all trainers.
+    """The conditions that are the same for all trainers.
 
     Args:
-        found: Of each trainer by its name; at least one.
+        found: Conditions by name of the trainer, of which there is at least one.
 
     Raises:
         UserError: Two trainers differ.
@@ -110,26 +110,27 @@ def check_equal(found: Mapping[str, Facts]) -> Facts:
         for attribute, meaning in MEANINGS.items():
             mine, its = getattr(facts, attribute), getattr(other, attribute)
             if mine != its:
+                unequal = f"{_describe(mine)} and {_describe(its)} {meaning}"
                 raise UserError(
-                    f"{first} and {name} would not be compared fairly: {_spoken(mine)} and {_spoken(its)} "
-                    f"{meaning}; {name} or {first} does not follow the configuration: leave it out"
+                    f"{first} and {name} would not be compared fairly: {unequal}; {name} or {first} does not "
+                    "follow the configuration: leave it out"
                 )
     return facts
 
 
-def spoken_patch(facts: Facts) -> str:
+def describe_patch(facts: Facts) -> str:
     """``256 x 256``."""
     return " x ".join(map(str, facts.patch_size))
 
 
-def spoken_cases(facts: Facts) -> str:
+def describe_cases(facts: Facts) -> str:
     """Numbers of labeled cases, one where all folds have as many."""
     numbers = list(map(len, facts.cases))
     return str(numbers[0]) if len(set(numbers)) == 1 else ", ".join(map(str, numbers))
 
 
-def _spoken(value: Any) -> str:
-    """Cases by their number."""
+def _describe(value: Any) -> str:
+    """A condition in words; labeled cases are counted."""
     if isinstance(value, tuple) and value and isinstance(value[0], tuple):
         return " + ".join(str(len(cases)) for cases in value)
     return " x ".join(map(str, value)) if isinstance(value, tuple) else str(value)
@@ -146,7 +147,7 @@ def _cases(trainer: nnUNetTrainer, fold: str) -> tuple[str, ...]:
 
 @contextmanager
 def _nothing_is_written() -> Iterator[None]:
-    """A trainer makes its folder, and tells a server of experiments, as soon as it is made."""
+    """Let a trainer neither make its folder nor log to a server, which it would do as soon as it is made."""
     changed = {"nnUNet_wandb_enabled": "0"}
     before = {name: os.environ.get(name) for name in ("nnUNet_results", *changed)}
     with tempfile.TemporaryDirectory() as folder:

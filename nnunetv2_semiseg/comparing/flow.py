@@ -1,4 +1,4 @@
-"""A whole comparison: what is checked, what is run in which order, and what a cluster is told to run."""
+"""The course of a comparison: checks, commands in their order, and the script for a cluster."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 
 from nnunetv2_semiseg.comparing.comparison import Comparison
 from nnunetv2_semiseg.comparing.devices import Device, check_present
-from nnunetv2_semiseg.comparing.facts import Facts, check_equal, facts_of, spoken_cases, spoken_patch
+from nnunetv2_semiseg.comparing.facts import Facts, check_equal, describe_cases, describe_patch, facts_of
 from nnunetv2_semiseg.comparing.jobs import (
     Job,
     configuring_jobs,
@@ -59,13 +59,13 @@ class Prepared:
     """A comparison that has passed all checks.
 
     Attributes:
-        comparison: It.
-        plans_file: Its plans.
-        missing: Configurations that the file does not have yet.
-        facts: What all trainers have in common.
-        images: Files of each test case.
-        unlabeled: What methods learn from; empty where none does.
-        device: Kind of device that it runs on.
+        comparison: The comparison.
+        plans_file: Plans file of the dataset.
+        missing: Commands that make the configurations which the plans file lacks.
+        facts: Conditions that all trainers have in common.
+        images: Image files of each test case.
+        unlabeled: Unlabeled images; empty if no method learns from them.
+        device: Kind of device that the trainings run on.
     """
 
     comparison: Comparison
@@ -84,8 +84,8 @@ class Prepared:
         return {
             "configuration": f"{comparison.parent} of {comparison.plans_name}",
             "iterations": f"{facts.iterations} in epochs of {settings['iterations_per_epoch']}",
-            "patch": spoken_patch(facts),
-            "labeled cases": spoken_cases(facts),
+            "patch": describe_patch(facts),
+            "labeled cases": describe_cases(facts),
             **({"unlabeled cases": str(len(self.unlabeled))} if self.unlabeled else {}),
             "labeled samples a step": str(facts.labeled_samples),
             "fold": ", ".join(comparison.folds),
@@ -105,18 +105,18 @@ def prepare(
     """Check all trainers before any of them is trained.
 
     Args:
-        comparison: What is compared.
-        plans_file: Its plans.
-        plans: Their content.
+        comparison: The comparison.
+        plans_file: Plans file of the dataset.
+        plans: Content of the plans file.
         dataset_json: Content of the preprocessed dataset's dataset.json.
-        images: Files of each test case.
+        images: Image files of each test case.
         device: Kind of device of the trainings.
 
     Raises:
         UserFileError: Preprocessed or unlabeled images, or foundation weights are missing.
         UnsupportedError: A trainer cannot train this dataset in this configuration.
-        UserError: A setting is wrong, the trainers' conditions differ, or trainings that are there began
-            under other ones.
+        UserError: A setting is wrong, the trainers' conditions differ, or existing trainings began under
+            other conditions.
     """
     changed = with_configurations(plans, comparison)
     first = next(iter(comparison.configurations.values()))
@@ -136,12 +136,12 @@ def run(prepared: Prepared, devices: Sequence[Device], variables: Mapping[str, s
     """Train and predict what is missing.
 
     Args:
-        prepared: What `prepare` gave.
-        devices: Where to.
+        prepared: The comparison after its checks.
+        devices: Devices that the commands run on, one command at a time each.
         variables: Environment variables of all commands, beyond those of this process.
 
     Raises:
-        UserError: Commands failed, a device is not there, or another command works in the same folder.
+        UserError: Commands failed, a device is missing, or another command works in the same folder.
     """
     comparison = prepared.comparison
     logs = comparison.folder / "logs"
@@ -164,11 +164,11 @@ def run(prepared: Prepared, devices: Sequence[Device], variables: Mapping[str, s
 
 
 def script(prepared: Prepared, reporting: str) -> str:
-    """All that `run` would run, as lines for a shell.
+    """The commands that `run` would run, as a script for a shell.
 
     Args:
-        prepared: What `prepare` gave.
-        reporting: The command that writes the report.
+        prepared: The comparison after its checks.
+        reporting: Command that writes the report.
     """
     comparison, device = prepared.comparison, prepared.device
     predicting = prediction_jobs(comparison, prepared.images, device)
@@ -183,7 +183,7 @@ def script(prepared: Prepared, reporting: str) -> str:
 
 
 def _configure(prepared: Prepared) -> None:
-    """Write the configurations that the plans lack; all at once, in place of the commands that are shown."""
+    """Write the configurations that the plans lack, all at once, in place of the commands that are shown."""
     if not prepared.missing:
         return
     for job in prepared.missing:
@@ -216,7 +216,7 @@ def _lines(jobs: Sequence[Job]) -> str:
 
 @contextmanager
 def _alone(folder: Path) -> Iterator[None]:
-    """Hold the folder of a comparison for this process."""
+    """Let no other process work in the folder of a comparison."""
     busy = f"another command works on the comparison in {folder}: wait for it, or choose another --name"
     with locked(folder / ".lock", busy):
         yield

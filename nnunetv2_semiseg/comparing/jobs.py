@@ -1,4 +1,4 @@
-"""The commands of a comparison: which of them are still to be run, and where their results go."""
+"""Commands of a comparison that are still to be run, and the folders of their results."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from nnunetv2_semiseg.comparing.stored import is_predicted, is_trained
 from nnunetv2_semiseg.methods.settings import setting_words
 
 PROBABILITIES = (".npz", ".pkl")
-"""What an ensemble needs beside a label map."""
+"""Endings of the files that an ensemble needs beside a label map."""
 
 
 @dataclass(frozen=True)
@@ -23,11 +23,11 @@ class Job:
     """One command.
 
     Attributes:
-        name: Of its log.
+        name: Name of the command's log.
         words: The program and its arguments.
-        result: Folder that appears whole or not at all; the command writes to one beside it. None: the
-            command itself sees to that.
-        epochs: Of a training.
+        result: Folder that appears whole or not at all, because the command writes to a folder beside it.
+            None if the command itself takes care of that.
+        epochs: Number of epochs of a training; 0 for other commands.
     """
 
     name: str
@@ -37,7 +37,7 @@ class Job:
 
     @property
     def line(self) -> str:
-        """For a shell, as often as one likes, with all that happens to the folder of the result."""
+        """Line for a shell that can be repeated, with everything that happens to the folder of the result."""
         command = shlex.join(self.words)
         if self.result is None:
             return command
@@ -46,24 +46,24 @@ class Job:
         return f"{first}{command} && rm -rf {result} && mv {partial} {result}"
 
     def begin(self) -> None:
-        """Remove what is out of date or was not finished."""
+        """Remove results that are out of date or unfinished."""
         if self.result is not None:
             for folder in (self.result, partial_folder(self.result)):
                 shutil.rmtree(folder, ignore_errors=True)
 
     def end(self) -> None:
-        """Give the result its name."""
+        """Give the finished result its name."""
         if self.result is not None:
             partial_folder(self.result).rename(self.result)
 
 
 def partial_folder(result: Path) -> Path:
-    """Where a result is written to until it is whole."""
+    """Folder that a result is written to until it is whole."""
     return result.with_name(f"{result.name}.partial")
 
 
 def configuring_jobs(comparison: Comparison, plans: Mapping[str, Any]) -> list[Job]:
-    """Configurations that the plans lack; one for each seed."""
+    """Commands that make the configurations which the plans lack, one for each seed."""
     which = ("-d", comparison.dataset, "-c", comparison.parent, "-p", comparison.plans_name)
     return [
         Job(
@@ -79,7 +79,7 @@ def configuring_jobs(comparison: Comparison, plans: Mapping[str, Any]) -> list[J
 
 
 def preprocessing_jobs(comparison: Comparison) -> list[Job]:
-    """Unlabeled images, once for all trainings, if one of these still needs them."""
+    """Command that preprocesses the unlabeled images for all trainings; none if no training needs them."""
     waiting = [
         competitor
         for competitor, seed in comparison.trainings
@@ -92,7 +92,7 @@ def preprocessing_jobs(comparison: Comparison) -> list[Job]:
 
 
 def training_jobs(comparison: Comparison, device: str) -> list[Job]:
-    """Trainings that are not finished; each goes on from its last checkpoint."""
+    """Trainings that are not finished; each continues from its last checkpoint."""
     jobs = []
     for competitor, seed in comparison.trainings:
         trainer, configuration = competitor.trainer.__name__, comparison.configurations[seed]
@@ -109,7 +109,7 @@ def training_jobs(comparison: Comparison, device: str) -> list[Job]:
 
 
 def prediction_jobs(comparison: Comparison, images: Mapping[str, tuple[Path, ...]], device: str) -> list[Job]:
-    """Test images predicted by all networks whose predictions are not up to date."""
+    """Predictions of the test images that are missing or out of date."""
     jobs = []
     ending = str(comparison.dataset_json["file_ending"])
     endings = (ending, *PROBABILITIES) if comparison.ensemble else (ending,)
@@ -132,7 +132,7 @@ def prediction_jobs(comparison: Comparison, images: Mapping[str, tuple[Path, ...
 
 
 def ensembling_jobs(comparison: Comparison, images: Mapping[str, tuple[Path, ...]]) -> list[Job]:
-    """Ensembles of the networks of each training that are not up to date."""
+    """Ensembles of each training's networks that are missing or out of date."""
     jobs = []
     ending = str(comparison.dataset_json["file_ending"])
     for competitor, seed in comparison.trainings:

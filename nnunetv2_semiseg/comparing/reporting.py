@@ -1,4 +1,4 @@
-"""The report of a comparison: that of an evaluation, with hours and memory beside Dice."""
+"""The report of a comparison: the report of an evaluation, with hours and memory beside Dice."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ def measure(
     """Measure all predictions against the true labels of the test images.
 
     Args:
-        comparison: All of whose trainings and predictions are finished.
+        comparison: Comparison whose trainings and predictions are finished.
         conditions: What all trainings have in common, in words.
-        num_processes: Background processes; None: nnU-Net's default.
+        num_processes: Number of background processes; None: nnU-Net's default.
 
     Raises:
         UserError: A label map cannot be read or compared, or a checkpoint has no history.
@@ -53,7 +53,7 @@ def measure(
 
 
 def _histories(comparison: Comparison, competitor: Competitor, seed: int) -> list[FoldHistory]:
-    """Of all folds of a training, named by the seed where there are several."""
+    """Histories of all folds of a training; their names have the seed if there are several."""
     folders = [file.parent for file in comparison.checkpoints(competitor.trainer.__name__, seed)]
     found = [fold for folder in folders for fold in read_trainings(folder)]
     if len(comparison.seeds) == 1:

@@ -1,4 +1,4 @@
-"""The settings that all trainings of a comparison have in common: length, batch, and what a user chose."""
+"""Settings that all trainings of a comparison have in common: length, batch, and what the user sets."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from nnunetv2_semiseg.core.errors import UserError
 from nnunetv2_semiseg.methods.settings import configured_plans, setting_words, training_values
 
 RESUMED_SHARE = 20
-"""A training that is killed loses at most this part of its epochs, where nothing else is configured."""
+"""A killed training loses at most one of so many parts of its epochs, if nothing else is configured."""
 
 SAVE_EVERY = 50
-"""Epochs between checkpoints at most, nnU-Net's number."""
+"""Largest number of epochs between checkpoints, which is nnU-Net's number."""
 
 
 def common_settings(
@@ -27,18 +27,19 @@ def common_settings(
     iterations: int | None,
     chosen: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """Length and batch, equal for all trainers, and the settings that the user chose.
+    """Length and batch, equal for all trainers, and the settings that the user gave.
 
     Args:
         plans: Content of the plans file.
-        parent: Configuration that is compared in.
+        parent: Configuration that the trainers are compared in.
         competitors: The trainers.
-        iterations: Optimizer steps; None: as configured, or the trainers' own number if that is one.
-        chosen: Nested hyper-parameters.
+        iterations: Number of optimizer steps; None: the configured number, or the trainers' own number if
+            it is the same for all.
+        chosen: Nested hyper-parameters that the user gave.
 
     Raises:
-        UserError: The configuration does not exist, the seed or the length is said twice, the length is no
-            multiple of an epoch, or the trainers' own lengths differ.
+        UserError: The configuration does not exist, the seed or the length is given twice, the length is not
+            a multiple of an epoch, or the trainers' own lengths differ.
     """
     section = merge_nested(merged_section(plans, parent), chosen)
     if "seed" in chosen:
@@ -78,7 +79,7 @@ def _epochs(iterations: int, per_epoch: int) -> int:
 
 
 def _own_epochs(competitors: Sequence[Competitor], per_epoch: int) -> int:
-    """The default length of all trainers, if it is the same."""
+    """The trainers' default length in epochs, which must be the same for all."""
     usual = TrainingConfig().epochs
     own = {one.name: one.method.default_epochs if one.method else usual for one in competitors}
     if len(set(own.values())) > 1:
@@ -90,10 +91,10 @@ def _own_epochs(competitors: Sequence[Competitor], per_epoch: int) -> int:
 
 
 def with_configurations(plans: dict[str, Any], comparison: Comparison) -> dict[str, Any]:
-    """Plans with the configuration of each seed.
+    """Plans to which the configuration of each seed is added.
 
     Raises:
-        UserError: A configuration of that name exists and is another one, or a setting is wrong.
+        UserError: Another configuration has this name, or a setting is wrong.
     """
     for seed, name in comparison.configurations.items():
         others = {key: value for key, value in plans["configurations"].items() if key != name}
@@ -110,7 +111,7 @@ def with_configurations(plans: dict[str, Any], comparison: Comparison) -> dict[s
 
 
 def _difference(existing: Mapping[str, Any], wanted: Mapping[str, Any]) -> str:
-    """The first word in which two configurations differ."""
+    """The first setting in which two configurations differ, in words."""
     here, there = (set(setting_words(content)) for content in (existing, wanted))
     if here - there:
         return f"it has {min(here - there).removeprefix(f'{SECTION}.')}"

@@ -1,4 +1,4 @@
-"""What is there already: trainings that need not be repeated, and predictions that are up to date."""
+"""Results that exist already: finished trainings, and predictions that are up to date."""
 
 from __future__ import annotations
 
@@ -21,17 +21,16 @@ OF_THE_DATASET = ("channel_names", "labels", "numTraining", "file_ending")
 """Keys of dataset.json that a training depends on."""
 
 NOT_COMPARED = ("configurations", "continue_training")
-"""Keys of plans that are compared otherwise, or not at all."""
-
+"""Keys of plans that are compared in another way, or not at all."""
 
 REMEDY = "delete its folder to train anew, or choose another --name"
-"""Where a model folder is damaged."""
+"""What to do about a damaged model folder."""
 
 ANEW = "choose another --name, or delete that folder to train anew"
-"""Where it is of other conditions."""
+"""What to do about a model folder of other conditions."""
 
 LONGEST_VALUE = 60
-"""Letters of a value in a message."""
+"""Number of letters that a message shows of a value."""
 
 
 def check_models(
@@ -40,10 +39,10 @@ def check_models(
     """Refuse to go on with trainings that began under other conditions.
 
     Args:
-        comparison: What is compared.
+        comparison: The comparison.
         plans: Content of the plans file, with the configurations of the comparison.
         dataset_json: Content of the preprocessed dataset's dataset.json.
-        preprocessed: Its folder.
+        preprocessed: Folder of the preprocessed dataset.
 
     Raises:
         UserError: A model folder has other plans or other data.
@@ -66,7 +65,7 @@ def check_models(
 
 
 def is_trained(comparison: Comparison, competitor: Competitor, seed: int, fold: str) -> bool:
-    """Whether a training is finished and all of its networks are there.
+    """Whether a training is finished and all of its networks have a final checkpoint.
 
     Raises:
         UserError: A checkpoint is damaged.
@@ -86,13 +85,13 @@ def is_trained(comparison: Comparison, competitor: Competitor, seed: int, fold: 
 def is_predicted(
     folder: Path, cases: Collection[str], endings: Sequence[str], sources: Sequence[Path]
 ) -> bool:
-    """Whether a folder has the predictions of all cases, and none is older than what it was made of.
+    """Whether a folder has the predictions of all cases, none older than the files that they were made of.
 
     Args:
-        folder: Of the predictions.
-        cases: All that there should be, no others.
-        endings: Of the files of each case, that of label maps first.
-        sources: Checkpoints and images.
+        folder: Folder of the predictions.
+        cases: Names of the cases, besides which there must be no others.
+        endings: Endings of the files of each case, that of label maps first.
+        sources: Checkpoints and images that predictions are made of.
     """
     files = [folder / f"{case}{ending}" for case in cases for ending in endings]
     if not all(file.is_file() for file in (*files, *sources)):
@@ -103,7 +102,7 @@ def is_predicted(
 
 
 def _same_images(folder: Path, preprocessed: Path) -> bool:
-    """As far as their fingerprint tells, which nnU-Net puts into model folders."""
+    """Whether the dataset's fingerprint is that in the model folder, where nnU-Net puts it."""
     files = [parent / "dataset_fingerprint.json" for parent in (folder, preprocessed)]
     if not all(file.is_file() for file in files):
         return True
@@ -114,7 +113,7 @@ def _same_images(folder: Path, preprocessed: Path) -> bool:
 def _conditions(
     competitor: Competitor, plans: dict[str, Any], configuration: str, dataset_json: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """All that a training depends on, by what it is called."""
+    """Everything that a training depends on, by its name in messages."""
     resolved = dict(PlansManager(plans).get_configuration(configuration).configuration)
     resolved.pop(SECTION, None)
     settings = dict(word.split("=", 1) for word in setting_words(_settings(competitor, plans, configuration)))
@@ -127,7 +126,7 @@ def _conditions(
 
 
 def _settings(competitor: Competitor, plans: Mapping[str, Any], configuration: str) -> dict[str, Any]:
-    """Hyper-parameters with their defaults."""
+    """Hyper-parameters of a configuration, with defaults."""
     if competitor.method is not None:
         return resolve_config(plans, configuration, competitor.method).section(competitor.method.key)
     values = training_values(merged_section(plans, configuration))

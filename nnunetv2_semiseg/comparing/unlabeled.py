@@ -1,4 +1,4 @@
-"""Whether all trainings of a comparison learn from the same unlabeled images, later ones too."""
+"""The unlabeled images of a comparison, which must be the same for all trainings, later ones too."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from nnunetv2_semiseg.data.raw.folders import UNLABELED_IMAGES
 from nnunetv2_semiseg.data.unlabeled.finding import find_unlabeled_cases, naming
 
 RECORD = "unlabeled.json"
-"""In the folder of a comparison: what its trainings began with."""
+"""File in a comparison's folder that records the images with which its trainings began."""
 
 UnlabeledFiles = Mapping[str, Mapping[str, int]]
-"""Sizes in bytes by file name by case."""
+"""Sizes of files in bytes, by case and name of the file."""
 
 
 def unlabeled_files(comparison: Comparison, dataset_json: Mapping[str, Any]) -> UnlabeledFiles:
-    """The unlabeled images as they are now; empty where no trainer learns from them.
+    """The unlabeled images as they are now; none if no trainer learns from them.
 
     Args:
-        comparison: What is compared.
+        comparison: The comparison.
         dataset_json: Content of the preprocessed dataset's dataset.json.
 
     Raises:
-        UserFileError: There are none.
-        UserError: Their names do not fit the dataset.
+        UserFileError: There are no unlabeled images.
+        UserError: Names of the images do not fit the dataset.
     """
     if all(one.method is None for one in comparison.competitors):
         return {}
@@ -39,11 +39,11 @@ def check_unlabeled(comparison: Comparison, now: UnlabeledFiles) -> None:
     """Refuse to go on with trainings that began with other unlabeled images.
 
     Args:
-        comparison: What is compared.
-        now: What `unlabeled_files` gave.
+        comparison: The comparison.
+        now: The unlabeled images as they are now.
 
     Raises:
-        UserError: Images have come, gone or changed since then.
+        UserError: Images were added, removed or changed since then.
     """
     record = comparison.folder / RECORD
     if not now or not record.is_file() or not _has_begun(comparison):
@@ -59,7 +59,7 @@ def check_unlabeled(comparison: Comparison, now: UnlabeledFiles) -> None:
 
 
 def note_unlabeled(comparison: Comparison, now: UnlabeledFiles) -> None:
-    """Keep what the trainings begin with, for `check_unlabeled`."""
+    """Record the images with which the trainings begin, for `check_unlabeled`."""
     if not now:
         return
     comparison.folder.mkdir(parents=True, exist_ok=True)
@@ -67,7 +67,7 @@ def note_unlabeled(comparison: Comparison, now: UnlabeledFiles) -> None:
 
 
 def _has_begun(comparison: Comparison) -> bool:
-    """Whether a trainer that learns from unlabeled images has its model folder."""
+    """Whether a trainer that learns from unlabeled images has a model folder."""
     return any(
         comparison.model_folder(one.trainer.__name__, seed).is_dir()
         for one, seed in comparison.trainings

@@ -1,4 +1,4 @@
-"""Running the commands of a comparison: one at a time on each device, with progress, each in a log."""
+"""Running the commands of a comparison: one at a time on each device, with progress and logs."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ from nnunetv2_semiseg.comparing.jobs import Job
 from nnunetv2_semiseg.core.launcher import CommandFailedError, Launcher, say
 
 EPOCH = re.compile(r"\bEpoch (\d+)\s*$")
-"""The line of nnU-Net's log that an epoch begins with."""
+"""Line of nnU-Net's log with which an epoch begins."""
 
-SECONDS_A_MINUTE = 60
+SECONDS_PER_MINUTE = 60
 
 _Event = str | int | None
-"""A line to print, steps of the bar, or the end of a job."""
+"""Line to print, number of steps of the bar, or None at the end of a job."""
 
 
 class _Bar(tqdm):  # type: ignore[type-arg]
-    """Is drawn by the thread that made it alone.
+    """Progress bar that is drawn only by the thread that made it.
 
-    tqdm keeps its lock where drawing fails, as into a pipe that nobody reads any more: another thread, also
-    tqdm's own monitor, would wait for it forever.
+    tqdm keeps its lock if drawing fails, as into a pipe that nobody reads any more. Another thread, even
+    tqdm's own monitor, would then wait for the lock forever.
     """
 
     monitor_interval = 0
@@ -39,14 +39,14 @@ class _Bar(tqdm):  # type: ignore[type-arg]
 def run_jobs(
     jobs: Sequence[Job], devices: Sequence[Device], logs: Path, variables: Mapping[str, str], title: str
 ) -> list[CommandFailedError]:
-    """Run commands; where one fails, the others go on.
+    """Run commands; if one fails, the others go on.
 
     Args:
-        jobs: In the order in which they are begun.
-        devices: On each, one command at a time runs.
-        logs: Existing folder for a log of each.
+        jobs: Commands in the order in which they are started.
+        devices: Devices that the commands run on, one command at a time each.
+        logs: Existing folder for the log of each command.
         variables: Environment variables beyond those of this process.
-        title: Of the progress bar.
+        title: Title of the progress bar.
 
     Returns:
         The failures, in the order of the jobs.
@@ -66,7 +66,7 @@ def run_jobs(
 
 
 def _show(events: queue.SimpleQueue[_Event], bar: _Bar, jobs: int) -> None:
-    """Draw what the threads tell until all jobs are over."""
+    """Draw the events of the threads until all jobs are finished."""
     while jobs:
         event = events.get()
         if event is None:
@@ -78,15 +78,15 @@ def _show(events: queue.SimpleQueue[_Event], bar: _Bar, jobs: int) -> None:
 
 
 class _Worker:
-    """What the threads have in common.
+    """State that the threads share.
 
     Attributes:
-        launcher: Runs their commands.
-        events: What there is to be drawn.
+        launcher: Launcher of their commands.
+        events: Events to draw.
     """
 
     def __init__(self, devices: Sequence[Device], logs: Path, variables: Mapping[str, str]) -> None:
-        """All devices are free."""
+        """Start with all devices free."""
         self.launcher = Launcher()
         self.events: queue.SimpleQueue[_Event] = queue.SimpleQueue()
         self._free: queue.SimpleQueue[Device] = queue.SimpleQueue()
@@ -95,7 +95,7 @@ class _Worker:
         self._logs, self._variables = logs, variables
 
     def run(self, job: Job) -> CommandFailedError | None:
-        """One job on the next free device; its failure, if it fails."""
+        """Run a job on the next free device, and return its failure if it fails."""
         device = self._free.get()
         try:
             self._run_on(job, device)
@@ -117,27 +117,27 @@ class _Worker:
         begun, progress = time.monotonic(), _Progress(_steps(job), self.events.put)
         job.begin()
         environment = {**os.environ, **self._variables, **own}
-        self.launcher.run(job.words, log, environment, progress.look, shown)
+        self.launcher.run(job.words, log, environment, progress.read_line, shown)
         job.end()
         progress.finish()
-        minutes = (time.monotonic() - begun) / SECONDS_A_MINUTE
+        minutes = (time.monotonic() - begun) / SECONDS_PER_MINUTE
         self.events.put(f"  done in {minutes:.1f} min: {job.name}")
 
 
 class _Progress:
-    """Moves the bar by the epochs that a training's output tells, and at its end by the rest."""
+    """Moves the bar by the epochs in a training's output, and at the end by the rest."""
 
     def __init__(self, steps: int, move: Callable[[int], object]) -> None:
         self._steps, self._seen, self._move = steps, 0, move
 
-    def look(self, line: str) -> None:
-        """At a line of the output."""
+    def read_line(self, line: str) -> None:
+        """Move the bar if a line of the output begins an epoch."""
         match = EPOCH.search(line)
         if match:
             self._move_to(int(match[1]))
 
     def finish(self) -> None:
-        """The command is at its end."""
+        """Move the bar to the end of the command."""
         self._move_to(self._steps)
 
     def _move_to(self, step: int) -> None:

@@ -1,4 +1,4 @@
-"""From folders of predictions to a report."""
+"""Measuring folders of predictions and comparing them: everything that goes into a report."""
 
 from __future__ import annotations
 
@@ -36,13 +36,14 @@ def evaluate(
 
     Args:
         dataset: Name of the dataset, for the report.
-        dataset_json: Content of its dataset.json.
+        dataset_json: Content of the dataset's dataset.json.
         reference: Folder with the true label maps.
-        models: Folder with predicted ones by the model's name, or one folder for each training of a model
-            that was trained several times; the first model is the baseline.
+        models: Folder with predicted label maps by name of the model, or a folder for each training of a
+            model that was trained several times. The first model is the baseline.
         common: Measure the cases that all folders have, instead of refusing folders with other cases.
-        seed: Of the bootstrap, at least 0.
-        num_processes: Background processes; None: nnU-Net's default (``nnUNet_def_n_proc``, else 8).
+        seed: Seed of the bootstrap, at least 0.
+        num_processes: Number of background processes; None: nnU-Net's default (``nnUNet_def_n_proc``, else
+            8).
 
     Raises:
         UserFileError: A folder has no label maps, or lacks some.
@@ -84,11 +85,11 @@ def evaluate(
 def _by_model(
     trained: Mapping[str, Sequence[Path]], scores: Sequence[Score]
 ) -> tuple[tuple[Score, ...], dict[str, tuple[SeedResult, ...]]]:
-    """Scores of each model, and the results of each of its trainings where there are several.
+    """Scores of each model, and results of each training of models with several.
 
     Args:
-        trained: Prediction folders by the model's name, one for each training.
-        scores: As many of each training, in their order.
+        trained: Prediction folders by name of the model, one for each training.
+        scores: Scores of one training after the other, equally many of each.
     """
     count = len(scores) // sum(map(len, trained.values()))
     parts = (scores[start : start + count] for start in range(0, len(scores), count))
@@ -107,14 +108,18 @@ def _by_model(
 
 
 def name_models(folders: Sequence[Path], names: Sequence[str] | None = None) -> dict[str, Path]:
-    """Prediction folders by the names that a report calls them.
+    """Prediction folders by the names that they have in a report.
 
     Args:
-        folders: At least one.
-        names: One for each; None: the folders' own.
+        folders: Folders of predictions, of which there is at least one.
+        names: A name for each folder; None: the folders' own names.
 
     Raises:
-        UserError: There are more or fewer names than folders, or two are equal.
+        UserError: There are more or fewer names than folders, or two names are equal.
+
+    Examples:
+        >>> list(name_models([Path("out/unet"), Path("out/fixmatch")]))
+        ['unet', 'fixmatch']
     """
     if names is not None and len(names) != len(folders):
         raise UserError(

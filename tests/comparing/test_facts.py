@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from nnunetv2_semiseg.comparing.competitors import find_competitors
-from nnunetv2_semiseg.comparing.facts import Facts, check_equal, facts_of, spoken_cases
+from nnunetv2_semiseg.comparing.facts import Facts, check_equal, describe_cases, facts_of
 
 if TYPE_CHECKING:
     from tests.phantom_workspace import Workspace
@@ -40,7 +40,7 @@ def test_trainers_that_follow_the_configuration(workspace: Workspace) -> None:
 
 def test_all_cases(workspace: Workspace) -> None:
     facts = ask(workspace, "nnUNetTrainerFixMatch")
-    assert spoken_cases(facts) == "6"
+    assert describe_cases(facts) == "6"
 
 
 def test_a_trainer_with_a_length_of_its_own(workspace: Workspace) -> None:
@@ -94,5 +94,5 @@ def test_the_environment_is_put_back_after_an_error(
 
 
 def test_numbers_of_cases() -> None:
-    assert spoken_cases(dataclasses.replace(FACTS, cases=(("a", "b"), ("c", "d")))) == "2"
-    assert spoken_cases(dataclasses.replace(FACTS, cases=(("a", "b"), ("c",)))) == "2, 1"
+    assert describe_cases(dataclasses.replace(FACTS, cases=(("a", "b"), ("c", "d")))) == "2"
+    assert describe_cases(dataclasses.replace(FACTS, cases=(("a", "b"), ("c",)))) == "2, 1"

@@ -1,8 +1,8 @@
 """Scores of predictions of a merged dataset: each case on the tasks that it is annotated for.
 
-Elsewhere a structure is not background but unannotated, so that finding it is no mistake. nnU-Net's own
-evaluation does not know that. The result has the form of its ``summary.json``; what a case has for other
-tasks is NaN, which nnU-Net's means leave out as well.
+Other structures are not background in that case but unannotated, so that finding them is no mistake, which
+nnU-Net's own evaluation does not know. The result has the form of nnU-Net's ``summary.json``. A case has NaN
+for tasks that it is not annotated for; nnU-Net's means leave NaN out as well.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from nnunetv2_semiseg.data.merging.tasks import TaskTable
 from nnunetv2_semiseg.evaluation.measuring.reading import label_reader
 
 METRICS = ("Dice", "IoU", "FP", "TP", "FN", "TN", "n_pred", "n_ref")
-"""Of nnU-Net's evaluation."""
+"""Names of the metrics in nnU-Net's evaluation."""
 
 Metrics = dict[int, dict[str, float]]
 
@@ -37,16 +37,17 @@ def evaluate_by_task(
 
     Args:
         predictions: Folder with predicted label maps, ``CASE.ending``.
-        reference: Folder with the true ones; those without prediction are not looked at.
-        table: Which case is annotated for what.
+        reference: Folder with true label maps; those without prediction are not read.
+        table: Tasks that each case is annotated for.
         dataset_json: Content of the merged dataset's dataset.json.
 
     Returns:
-        What nnU-Net writes into summary.json: ``metric_per_case``, ``mean`` by label and ``foreground_mean``.
+        What nnU-Net writes into summary.json: ``metric_per_case``, ``mean`` by label, ``foreground_mean``.
 
     Raises:
-        UserFileError: There are no predictions, or one has no truth.
-        UserError: A case has no task, a label map cannot be read, or its size is not that of its truth.
+        UserFileError: There are no predictions, or a prediction has no true label map.
+        UserError: A case has no task, a label map cannot be read, or the sizes of a prediction and its true
+            label map differ.
     """
     ending = dataset_json["file_ending"]
     files = sorted(predictions.glob(f"[!.]*{ending}"))
@@ -65,20 +66,20 @@ def evaluate_by_task(
 
 
 def write_summary(summary: Mapping[str, Any], file: Path) -> None:
-    """Write what `evaluate_by_task` gave as nnU-Net writes its own."""
+    """Write a result of `evaluate_by_task` as nnU-Net writes its summary.json."""
     with replacing(file) as temporary:
         save_summary_json(dict(summary), str(temporary))
 
 
 def limited_summary(summary: Mapping[str, Any], labels: Mapping[int, int]) -> dict[str, Any]:
-    """What is left of a summary where some tasks alone count.
+    """A summary of some of the tasks alone.
 
     Args:
-        summary: From `evaluate_by_task` or nnU-Net's ``load_summary_json``.
-        labels: New labels of the tasks by their old ones.
+        summary: Result of `evaluate_by_task` or of nnU-Net's ``load_summary_json``.
+        labels: New labels of these tasks by their old labels.
 
     Returns:
-        A summary with the new labels, of the cases that count for at least one of these tasks.
+        A summary with the new labels, of the cases that are annotated for at least one of these tasks.
     """
     cases = []
     for case in summary["metric_per_case"]:
@@ -100,7 +101,7 @@ def dice_lines(summary: Mapping[str, Any], table: TaskTable) -> list[str]:
 
 
 def _own_labels(file: Path, truth: Path, table: TaskTable, ending: str) -> list[int]:
-    """Labels of the tasks that a case counts for; what it lacks is said before anything is measured."""
+    """Labels of the tasks that a case is annotated for; checked for all cases before any is measured."""
     own = [task.label for task in table.of_case(file.name.removesuffix(ending))]
     if not truth.is_file():
         raise UserFileError(f"{truth} does not exist, but {file} does: name the folder with its true labels")

@@ -24,7 +24,7 @@ from nnunetv2_semiseg.evaluation.measuring.reading import label_reader, read_pai
 from nnunetv2_semiseg.evaluation.measuring.scores import Score, score_case
 
 UNITS = ("mm", "px")
-"""Of distances: mm where the true label maps have a spacing, pixels else."""
+"""Units of distances: mm where the true label maps have a spacing, else pixels."""
 
 TITLE = "cases"
 
@@ -35,17 +35,17 @@ KILLED = (
 
 
 @dataclass(frozen=True)
-class CaseTask:
-    """One case to measure, with the predictions of all models.
+class CaseToMeasure:
+    """One case with the predictions of all models, and what a background process needs to measure them.
 
     Attributes:
-        files: Its label maps.
-        domain: Of the case.
+        files: Label maps of the case.
+        domain: Domain of the case.
         models: Names of the models, in the order of the predictions.
-        classes: What to measure.
+        classes: Classes to measure.
         predictable: Labels that a prediction may have.
-        ignore: The ignore label, None where there is none.
-        reader: Of the label maps.
+        ignore: The ignore label; None if the dataset has none.
+        reader: Reader of the label maps.
     """
 
     files: CaseFiles
@@ -59,11 +59,11 @@ class CaseTask:
 
 @dataclass(frozen=True)
 class Measured:
-    """What came out of it.
+    """Scores of all cases.
 
     Attributes:
-        scores: By model, then case, then class.
-        unit: Of the distances, one of `UNITS`.
+        scores: Scores in the order of models, then cases, then classes.
+        unit: Unit of the distances, one of `UNITS`.
     """
 
     scores: tuple[Score, ...]
@@ -76,10 +76,10 @@ def measure_cases(
     """Measure all predictions of all cases, with a progress bar.
 
     Args:
-        cases: At least one.
-        models: Names, in the order of each case's predictions.
+        cases: Label maps of the cases, of which there is at least one.
+        models: Names of the models, in the order of each case's predictions.
         dataset_json: Content of the dataset's dataset.json: labels, domains.
-        num_processes: Background processes; with 1, this process does it.
+        num_processes: Number of background processes; with 1, this process does the work.
 
     Raises:
         UserError: A case has no domain, a label map cannot be read or compared, or some have a spacing and
@@ -87,7 +87,7 @@ def measure_cases(
         WorkerKilledError: A background process was killed.
     """
     labels = dataset_json["labels"]
-    task = CaseTask(
+    first = CaseToMeasure(
         files=cases[0],
         domain="",
         models=tuple(models),
@@ -97,8 +97,8 @@ def measure_cases(
         reader=label_reader(dataset_json, cases[0].reference),
     )
     domains = domains_of((files.case for files in cases), dataset_json)
-    tasks = [dataclasses.replace(task, files=files, domain=domains[files.case]) for files in cases]
-    results = [result for _, result in sorted(_run(tasks, num_processes))]
+    work = [dataclasses.replace(first, files=files, domain=domains[files.case]) for files in cases]
+    results = [result for _, result in sorted(_run(work, num_processes))]
     units = {unit for _, unit in results}
     if len(units) > 1:
         unit = results[0][1]
@@ -112,31 +112,27 @@ def measure_cases(
     return Measured(tuple(scores), units.pop())
 
 
-def measure_case(task: CaseTask) -> tuple[list[list[Score]], str]:
+def measure_case(case: CaseToMeasure) -> tuple[list[list[Score]], str]:
     """Scores of one case by model, and the unit of their distances; errors as in `measure_cases`."""
     scores = []
     unit = UNITS[0]
-    for model, prediction in zip(task.models, task.files.predictions, strict=True):
-        true, predicted = read_pair(
-            task.reader, task.files.reference, prediction, task.predictable, task.ignore
-        )
+    files = case.files
+    for model, prediction in zip(case.models, files.predictions, strict=True):
+        true, predicted = read_pair(case.reader, files.reference, prediction, case.predictable, case.ignore)
         unit = UNITS[true.spacing is None]
-        measured = score_case(true, predicted, task.classes, task.ignore)
+        measured = score_case(true, predicted, case.classes, case.ignore)
         scores.append(
-            [
-                Score(model=model, case=task.files.case, domain=task.domain, **vars(score))
-                for score in measured
-            ]
+            [Score(model=model, case=files.case, domain=case.domain, **vars(score)) for score in measured]
         )
     return scores, unit
 
 
 def _run(
-    tasks: Sequence[CaseTask], num_processes: int
+    cases: Sequence[CaseToMeasure], num_processes: int
 ) -> Iterator[tuple[int, tuple[list[list[Score]], str]]]:
-    """Index and result of each task, in the order in which they are finished."""
-    workers = min(num_processes, len(tasks))
+    """Index and result of each case, in the order in which they are finished."""
+    workers = min(num_processes, len(cases))
     if workers == 1:
-        yield from enumerate(map(measure_case, tqdm(tasks, desc=TITLE, unit="case")))
+        yield from enumerate(map(measure_case, tqdm(cases, desc=TITLE, unit="case")))
         return
-    yield from results_of_workers(measure_case, tasks, workers, TITLE, KILLED)
+    yield from results_of_workers(measure_case, cases, workers, TITLE, KILLED)

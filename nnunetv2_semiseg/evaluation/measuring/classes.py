@@ -12,7 +12,7 @@ import numpy.typing as npt
 from nnunetv2_semiseg.core.errors import UserError
 
 IGNORE = "ignore"
-"""nnU-Net's name of the label of unannotated pixels, which count for nothing."""
+"""nnU-Net's name for the label of unannotated pixels, which are left out of every measure."""
 
 
 @dataclass(frozen=True)
@@ -20,15 +20,20 @@ class LabelClass:
     """A foreground class.
 
     Attributes:
-        name: From dataset.json.
-        values: The labels that it consists of: one, or several where it is a region.
+        name: Name in dataset.json.
+        values: Labels of the class: one, or several if it is a region.
+
+    Examples:
+        >>> whole_tumor = LabelClass("whole tumor", (1, 2))
+        >>> whole_tumor.mask(np.array([[0, 1], [2, 3]])).tolist()
+        [[False, True], [True, False]]
     """
 
     name: str
     values: tuple[int, ...]
 
     def mask(self, labels: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
-        """Where a label map shows this class; bool, of the same shape."""
+        """Pixels of this class in a label map: bool, of the same shape."""
         if len(self.values) == 1:
             return np.asarray(labels == self.values[0])
         return np.isin(labels, self.values)
@@ -38,10 +43,14 @@ def foreground_classes(labels: Mapping[str, Any]) -> list[LabelClass]:
     """All classes but the background and the ignore label, in the order of dataset.json.
 
     Args:
-        labels: ``labels`` of dataset.json: a value, or the values of a region, by name.
+        labels: ``labels`` of dataset.json: a label, or the labels of a region, by name.
 
     Raises:
-        UserError: A value is no integer, or there is no foreground.
+        UserError: A label is not an integer, or there is no foreground class.
+
+    Examples:
+        >>> foreground_classes({"background": 0, "tumor": [1, 2], "core": 2, "ignore": 3})
+        [LabelClass(name='tumor', values=(1, 2)), LabelClass(name='core', values=(2,))]
     """
     classes = [
         LabelClass(name, values)
@@ -54,7 +63,7 @@ def foreground_classes(labels: Mapping[str, Any]) -> list[LabelClass]:
 
 
 def ignore_value(labels: Mapping[str, Any]) -> int | None:
-    """The label of unannotated pixels; None where the dataset has none."""
+    """The label of unannotated pixels; None if the dataset has none."""
     return _values(IGNORE, labels[IGNORE])[0] if IGNORE in labels else None
 
 

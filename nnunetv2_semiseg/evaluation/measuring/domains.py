@@ -8,23 +8,29 @@ from typing import Any
 from nnunetv2_semiseg.core.errors import UserError
 
 ALL = "all"
-"""The one domain of cases for which dataset.json names none."""
+"""Name of the only domain where dataset.json names none."""
 
 
 def domains_of(cases: Iterable[str], dataset_json: Mapping[str, Any]) -> dict[str, str]:
-    """Where the images of some cases come from: a centre, a vendor.
+    """Domains of some cases, such as the center or the vendor that their images come from.
 
     Args:
-        cases: Their names.
-        dataset_json: Content of dataset.json; its ``domains`` has the domain of each case by name.
+        cases: Names of the cases.
+        dataset_json: Content of dataset.json, in which ``domains`` has the domain of each case by name.
 
     Returns:
-        The domain of each case; `ALL` for every one where none of them has one, as when only the unlabeled
-        images of a dataset have.
+        The domain of each case. It is `ALL` for every case if none of them has a domain, as in a dataset in
+        which only unlabeled images have domains.
 
     Raises:
-        UserError: A case has none while others have one, or has one that is no text; or ``domains`` is no
+        UserError: A case has no domain while others have one, a domain is not text, or ``domains`` is not an
             object.
+
+    Examples:
+        >>> domains_of(["a", "b"], {"domains": {"a": "site 1", "b": "site 2"}})
+        {'a': 'site 1', 'b': 'site 2'}
+        >>> domains_of(["a", "b"], {})
+        {'a': 'all', 'b': 'all'}
     """
     named = _named(dataset_json)
     cases = tuple(cases)
@@ -34,12 +40,12 @@ def domains_of(cases: Iterable[str], dataset_json: Mapping[str, Any]) -> dict[st
 
 
 def unused_domains(cases: Sequence[str], dataset_json: Mapping[str, Any]) -> str:
-    """A sentence for the user where domains are noted, but of none of some cases; else nothing.
+    """A sentence for the user if dataset.json has domains, but none for the measured cases; else nothing.
 
-    That is as it should be where only unlabeled images have domains, and a slip where names are misspelt.
+    That is right if only unlabeled images have domains, and a mistake if names are misspelled.
 
     Args:
-        cases: Names of the measured ones, at least one.
+        cases: Names of the measured cases, of which there is at least one.
         dataset_json: Content of dataset.json.
     """
     named = _named(dataset_json)
@@ -52,7 +58,7 @@ def unused_domains(cases: Sequence[str], dataset_json: Mapping[str, Any]) -> str
 
 
 def _named(dataset_json: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Domains by case, as they stand in dataset.json."""
+    """Domains by case, as dataset.json has them."""
     named = dataset_json.get("domains", {})
     if not isinstance(named, Mapping):
         raise UserError(

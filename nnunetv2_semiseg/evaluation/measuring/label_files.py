@@ -16,9 +16,9 @@ class CaseFiles:
     """Label maps of one case.
 
     Attributes:
-        case: Its name.
+        case: Name of the case.
         reference: The true label map.
-        predictions: The predicted ones, in the order of the prediction folders.
+        predictions: The predicted label maps, in the order of the prediction folders.
     """
 
     case: str
@@ -28,11 +28,11 @@ class CaseFiles:
 
 @dataclass(frozen=True)
 class MatchedCases:
-    """What there is to measure.
+    """The cases to measure.
 
     Attributes:
-        cases: Sorted by name.
-        left_out: Names of cases that the reference or a prediction folder lacks.
+        cases: Label maps of each case, sorted by name.
+        left_out: Names of the cases that the reference or a prediction folder lacks.
     """
 
     cases: tuple[CaseFiles, ...]
@@ -40,7 +40,7 @@ class MatchedCases:
 
 
 def label_files(folder: Path, ending: str) -> dict[str, Path]:
-    """Label maps of a folder by case; hidden files and files with another ending are none.
+    """Label maps of a folder by case. Hidden files and files with another ending are left out.
 
     Raises:
         UserFileError: The folder does not exist or has no label maps.
@@ -58,13 +58,14 @@ def match_cases(reference: Path, predictions: list[Path], ending: str, common: b
 
     Args:
         reference: Folder with true label maps, ``CASE.ending``.
-        predictions: Folders with predicted ones.
-        ending: Of the files, with the dot.
+        predictions: Folders with predicted label maps.
+        ending: Ending of the files, with the dot.
         common: Leave out cases that are not in all folders, instead of refusing them.
 
     Raises:
         UserFileError: A folder has no label maps, or, unless ``common``, lacks a prediction.
-        UserError: A folder has no case of the reference, or, unless ``common``, a case that it lacks.
+        UserError: A folder has no case of the reference, or, unless ``common``, a case that the reference
+            lacks.
     """
     true = label_files(reference, ending)
     predicted = {folder: label_files(folder, ending) for folder in predictions}
@@ -84,8 +85,8 @@ def check_labels(predictions: Path, dataset_json: Mapping[str, Any]) -> None:
     """Refuse predictions of a model with other labels, as far as the folder tells.
 
     Args:
-        predictions: Folder that may have the dataset.json which nnU-Net puts beside its predictions.
-        dataset_json: Of the dataset that they are measured for.
+        predictions: Folder of predictions, in which nnU-Net puts a dataset.json.
+        dataset_json: Content of the dataset.json of the dataset to measure.
 
     Raises:
         UserError: The labels differ.

@@ -1,6 +1,7 @@
-"""How well one predicted mask agrees with the true one, by medpy's definitions.
+"""Agreement of a predicted mask with the true one, by medpy's definitions.
 
-Distances are between surfaces: the pixels of a mask with a neighbour along an axis that is not of it.
+Distances are those between surfaces. The surface of a mask are its pixels that have, along some axis, a
+neighbor outside of the mask.
 """
 
 from __future__ import annotations
@@ -18,13 +19,13 @@ Mask = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class Measure:
-    """What a number says.
+    """A measure of agreement.
 
     Attributes:
-        name: Key in files.
-        title: For readers.
-        is_distance: Whether it is a distance, in mm or pixels, less being better; otherwise an overlap from
-            0 to 1, more being better.
+        name: Key of the measure in files.
+        title: Name of the measure in tables and plots.
+        is_distance: Whether the measure is a distance, in mm or pixels, where less is better. Otherwise it is
+            an overlap, 0 to 1, where more is better.
     """
 
     name: str
@@ -42,30 +43,45 @@ MEASURES = (
 
 
 def dice(predicted: Mask, reference: Mask) -> float:
-    """``2 |P and R| / (|P| + |R|)``, 0 to 1; NaN where both masks are empty."""
+    """Dice coefficient ``2 |P and R| / (|P| + |R|)``.
+
+    Args:
+        predicted: Predicted mask ``P`` of any shape.
+        reference: True mask ``R`` of the same shape.
+
+    Returns:
+        0 to 1; NaN if both masks are empty.
+
+    Examples:
+        >>> dice(np.array([True, True, False]), np.array([False, True, False]))
+        0.6666666666666666
+        >>> dice(np.zeros(3, dtype=bool), np.zeros(3, dtype=bool))
+        nan
+    """
     return float(binary.dc(predicted, reference)) if predicted.any() or reference.any() else math.nan
 
 
 def jaccard(predicted: Mask, reference: Mask) -> float:
-    """``|P and R| / |P or R|``, 0 to 1; NaN where both masks are empty."""
+    """Jaccard index ``|P and R| / |P or R|``, 0 to 1; NaN if both masks are empty."""
     return float(binary.jc(predicted, reference)) if predicted.any() or reference.any() else math.nan
 
 
 def surface_distances(
     predicted: Mask, reference: Mask, spacing: tuple[float, ...] | None = None
 ) -> tuple[float, float]:
-    """HD95 and ASD.
+    """HD95 and ASD of a predicted mask.
 
-    An axis of length 1 does not count: in a volume of one slice each pixel would be surface.
+    An axis of length 1 does not count: in a volume of one slice, every pixel would belong to the surface.
 
     Args:
-        predicted: Of any shape.
-        reference: Of the same shape.
-        spacing: Of pixels along each axis in mm; None: distances are in pixels.
+        predicted: Predicted mask of any shape.
+        reference: True mask of the same shape.
+        spacing: Size of a pixel along each axis in mm; None: distances are in pixels.
 
     Returns:
-        The 95th percentile of the distances from each surface to the other, taken together, and the mean
-        distance from the predicted surface to the true one. Both NaN where a mask is empty.
+        HD95, the 95th percentile of the distances from each surface to the other, of both directions
+        together, and ASD, the mean distance from the predicted surface to the true one. Both are NaN if a
+        mask is empty.
     """
     if not predicted.any() or not reference.any():
         return math.nan, math.nan

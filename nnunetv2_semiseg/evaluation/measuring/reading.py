@@ -22,7 +22,7 @@ from nnunetv2_semiseg.core.errors import UserError
 LabelArray = npt.NDArray[np.int32]
 
 MANY_VALUES = 1 << 16
-"""Up to this range, values are found by counting, which is faster than sorting millions of pixels."""
+"""Largest range of labels that are found by counting, which is faster than sorting millions of pixels."""
 
 
 @dataclass(frozen=True)
@@ -30,8 +30,8 @@ class LabelMap:
     """A label map.
 
     Attributes:
-        labels: ``D x H x W``, int32; 2D images have depth 1.
-        spacing: Of pixels along each axis in mm; None where the format knows none.
+        labels: Label of each pixel, ``D x H x W``, int32; 2D images have depth 1.
+        spacing: Size of a pixel along each axis in mm; None if the file format has no spacing.
     """
 
     labels: LabelArray
@@ -63,12 +63,12 @@ def read_pair(
     predictable: Collection[int],
     ignore: int | None,
 ) -> tuple[LabelMap, LabelMap]:
-    """The true and the predicted label map of a case.
+    """Read the true and the predicted label map of a case.
 
     Args:
-        reader: From `label_reader`.
+        reader: nnU-Net's reader for the files.
         reference: File of the true label map.
-        prediction: File of the predicted one.
+        prediction: File of the predicted label map.
         predictable: Labels of the dataset, without the ignore label.
         ignore: The ignore label, which only the reference may have.
 
@@ -92,10 +92,10 @@ def read_pair(
 
 
 def read_label_map(reader: BaseReaderWriter, file: Path) -> LabelMap:
-    """One label map.
+    """Read one label map.
 
     Raises:
-        UserError: It cannot be read, has several channels, or a value that is no integer.
+        UserError: The file cannot be read, has several channels, or has a value that is not an integer.
     """
     try:
         with contextlib.redirect_stdout(io.StringIO()):  # a line for each tiff without spacing
@@ -118,7 +118,7 @@ def read_label_map(reader: BaseReaderWriter, file: Path) -> LabelMap:
 
 
 def _spacing(reader: BaseReaderWriter, file: Path, properties: Mapping[str, Any]) -> tuple[float, ...] | None:
-    """The spacing where it is more than the reader's stand-in."""
+    """The spacing in mm; None if the reader only makes one up."""
     if isinstance(reader, NaturalImage2DIO):
         return None
     if isinstance(reader, Tiff3DIO) and not file.with_suffix(".json").is_file():
@@ -136,7 +136,7 @@ def _check_values(file: Path, labels: LabelArray, known: Collection[int]) -> Non
 
 
 def _values(labels: LabelArray) -> set[int]:
-    """All values; plane by plane, as counting makes copies that are too large for whole volumes."""
+    """All labels. They are counted plane by plane, as copies of whole volumes would be too large."""
     return {value for plane in labels for value in _values_of_plane(plane)}
 
 

@@ -13,7 +13,7 @@ from nnunetv2_semiseg.evaluation.measuring.measures import MEASURES, dice, jacca
 from nnunetv2_semiseg.evaluation.measuring.reading import LabelMap
 
 CLASS_MEAN = "mean of classes"
-"""Stands for a class where the mean over all of them is meant."""
+"""Stands in place of a class for the mean over all classes."""
 
 
 @dataclass(frozen=True)
@@ -22,12 +22,16 @@ class ClassScore:
 
     Attributes:
         label: Name of the class, or `CLASS_MEAN`.
-        values: By name of the measure; overlaps are 0 to 1, distances in mm or pixels, undefined ones NaN.
-        empty_prediction: The case has the class, the prediction not. Overlaps are 0, distances undefined.
-        empty_reference: The prediction has the class, the case not. Overlaps are 0, distances undefined.
-        absent: Neither has it; all measures are undefined. A mean: neither has any class.
-        partly_ignored: The case has pixels with the ignore label. Overlaps count the others; distances are
-            undefined, as the surface in the ignored part is not known.
+        values: Values by name of the measure. Overlaps are 0 to 1, distances are in mm or pixels, undefined
+            values are NaN.
+        empty_prediction: Whether the case has the class and the prediction lacks it. Overlaps are then 0,
+            distances undefined.
+        empty_reference: Whether the prediction has the class and the case lacks it. Overlaps are then 0,
+            distances undefined.
+        absent: Whether neither of them has the class, so that all measures are undefined; for a mean, whether
+            neither has any class.
+        partly_ignored: Whether the case has pixels with the ignore label. Overlaps count the other pixels;
+            distances are undefined, as the surface in the ignored part is not known.
     """
 
     label: str
@@ -40,12 +44,12 @@ class ClassScore:
 
 @dataclass(frozen=True)
 class Score(ClassScore):
-    """The same with where it belongs.
+    """A score of one model in one case.
 
     Attributes:
-        model: Name of the prediction folder.
+        model: Name of the model.
         case: Name of the case.
-        domain: Of the case.
+        domain: Domain of the case.
     """
 
     model: str
@@ -56,27 +60,29 @@ class Score(ClassScore):
 def score_case(
     true: LabelMap, predicted: LabelMap, classes: Sequence[LabelClass], ignore: int | None
 ) -> list[ClassScore]:
-    """Measure a prediction.
+    """Measure the prediction of one case.
 
     Args:
-        true: The reference; its spacing counts.
-        predicted: Of the same size.
-        classes: What to measure.
-        ignore: Label of pixels that count for nothing; None: there are none.
+        true: The true label map, whose spacing distances are measured with.
+        predicted: The predicted label map, of the same size.
+        classes: Classes to measure.
+        ignore: Label of pixels that are left out of every measure; None: there is no such label.
 
     Returns:
-        One score for each class; if there are several, their mean as well.
+        One score for each class; if there are several classes, their mean as well.
     """
     scores = [_score_class(true, predicted, entry, ignore) for entry in classes]
     return scores if len(scores) == 1 else [*scores, mean_score(CLASS_MEAN, scores)]
 
 
 def mean_score(label: str, scores: Sequence[ClassScore]) -> ClassScore:
-    """Mean over what occurs; undefined where one of that is: to miss a class improves nothing.
+    """Mean over the scores that are not absent.
+
+    A mean is undefined if one of these scores is, so that no model improves a mean by missing a class.
 
     Args:
-        label: Of the mean.
-        scores: Of the same case; those that are absent do not count.
+        label: Name that stands in place of a class.
+        scores: Scores of the same case.
     """
     occurring = [score for score in scores if not score.absent]
     values = {

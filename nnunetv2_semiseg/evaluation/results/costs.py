@@ -1,4 +1,4 @@
-"""What a training took, from what it has logged."""
+"""Hours and memory of a training, from what it has logged."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from dataclasses import dataclass
 
 from nnunetv2_semiseg.evaluation.results.history import MEMORY, FoldHistory
 
-SECONDS_AN_HOUR = 3600
+SECONDS_PER_HOUR = 3600
 
 
 @dataclass(frozen=True)
 class TrainingCost:
-    """Of one model.
+    """Hours and memory of one model's training.
 
     Attributes:
-        hours: Of all epochs of all folds, with the validation batches after each epoch and without
-            preprocessing and the final validation; NaN where it was not logged.
-        gpu: What tensors took on the GPU at most, GiB; NaN where there was none or it was not logged.
-        process: Largest resident set of the training's own process, GiB; NaN where it was not logged.
+        hours: Hours of all epochs of all folds, with the validation batches after each epoch and without
+            preprocessing and the final validation; NaN if they were not logged.
+        gpu: Most memory that tensors took on the GPU, in GiB; NaN if there was no GPU or nothing was logged.
+        process: Largest resident set of the training's own process, in GiB; NaN if it was not logged.
     """
 
     hours: float
@@ -31,7 +31,7 @@ def training_cost(trainings: Sequence[Sequence[FoldHistory]]) -> TrainingCost:
     """Mean hours and highest peaks of repeated trainings of a model.
 
     Args:
-        trainings: Histories of the folds of each.
+        trainings: Histories of the folds of each training.
     """
     hours = [sum(map(_hours, folds)) for folds in trainings]
     return TrainingCost(
@@ -44,7 +44,7 @@ def training_cost(trainings: Sequence[Sequence[FoldHistory]]) -> TrainingCost:
 def _hours(fold: FoldHistory) -> float:
     starts, ends = (fold.values.get(f"epoch_{moment}_timestamps", []) for moment in ("start", "end"))
     seconds = sum(end - start for start, end in zip(starts, ends, strict=False))
-    return seconds / SECONDS_AN_HOUR if starts and ends else math.nan
+    return seconds / SECONDS_PER_HOUR if starts and ends else math.nan
 
 
 def _peak(trainings: Sequence[Sequence[FoldHistory]], key: str) -> float:

@@ -19,32 +19,32 @@ from nnunetv2_semiseg.evaluation.results.statistics import BOOTSTRAP
 from nnunetv2_semiseg.evaluation.results.summary import Spread, Summary
 
 FORMAT = 1
-"""Of the JSON file; to be raised when a reader of the old form would misread it."""
+"""Number of the JSON file's format, to be raised when a reader of the old format would misread a file."""
 
 
 @dataclass(frozen=True)
 class Report:
-    """What an evaluation found.
+    """All results of an evaluation.
 
     Attributes:
         dataset: Name of the dataset.
         reference: Folder with the true label maps.
-        models: Prediction folder of each model by its name; the first is the baseline. Of a model that was
-            trained several times, that of the first training.
+        models: Prediction folders by name of the model; the first model is the baseline. A model that was
+            trained several times has the folder of its first training here.
         classes: Names of the foreground classes, in the order of dataset.json.
-        domains: Sorted names.
-        unit: Of distances, ``mm`` or ``px``.
-        seed: Of the bootstrap.
-        resamples: Of the bootstrap.
-        confidence: Of its intervals, 0 to 1.
+        domains: Names of the domains, sorted.
+        unit: Unit of distances, ``mm`` or ``px``.
+        seed: Seed of the bootstrap.
+        resamples: Number of bootstrap resamples.
+        confidence: Confidence of the intervals, 0 to 1.
         left_out: Cases that were not measured because not all folders have them.
-        scores: Of each model, case and class, and of each case the mean of classes.
-        summaries: Of each model, class and domain.
-        comparisons: Of each model but the first, class, domain and measure.
-        seeds: Of models that were trained several times, each training by the model's name; scores are then
-            means over these trainings.
-        costs: Of models whose trainings are known, by name.
-        conditions: What all models have in common, by what it is called.
+        scores: Scores of each model in each case and class, and the mean of classes in each case.
+        summaries: Summaries of each model, class and domain.
+        comparisons: Differences to the baseline of each other model, class, domain and measure.
+        seeds: Results of each training by the model's name, if a model was trained several times; its scores
+            are then means over these trainings.
+        costs: Hours and memory by name of the model, if its trainings are known.
+        conditions: What the trainings of all models have in common, such as the number of iterations.
     """
 
     dataset: str
@@ -66,17 +66,17 @@ class Report:
 
 
 def report_to_json(report: Report) -> str:
-    """A JSON object of the report's attributes and ``format``; what is undefined is null."""
+    """A JSON object with the report's attributes and ``format``. Undefined numbers are null."""
     content = {"format": FORMAT, **dataclasses.asdict(report)}
     return json.dumps(_without_nan(content), indent=1, allow_nan=False) + "\n"
 
 
 def read_report(file: Path) -> Report:
-    """Read what `report_to_json` gave.
+    """Read the JSON file of a report.
 
     Raises:
         UserFileError: The file does not exist.
-        UserError: It is not a report, or one of another format.
+        UserError: The file is not a report, or a report of another format.
     """
     try:
         content = json.loads(file.read_text())
@@ -91,7 +91,7 @@ def read_report(file: Path) -> Report:
 
 
 def _report(content: dict[str, Any]) -> Report:
-    """From what `report_to_json` wrote, without the format."""
+    """A report from the content of its JSON file without the format."""
     for key in ("classes", "domains", "left_out"):
         content[key] = tuple(content[key])
     content["scores"] = tuple(_score(entry) for entry in content["scores"])
@@ -122,7 +122,7 @@ def _summary(entry: dict[str, Any]) -> Summary:
 
 
 def _without_nan(value: Any) -> Any:
-    """NaN is no JSON, and a browser refuses it."""
+    """The value with None in place of NaN, which is not JSON and which a browser refuses."""
     if isinstance(value, dict):
         return {key: _without_nan(entry) for key, entry in value.items()}
     if isinstance(value, (list, tuple)):

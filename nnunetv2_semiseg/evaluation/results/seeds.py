@@ -11,11 +11,11 @@ from nnunetv2_semiseg.evaluation.results.summary import Summary, summarise
 
 @dataclass(frozen=True)
 class SeedResult:
-    """Of one of a model's trainings.
+    """Result of one of a model's trainings.
 
     Attributes:
-        folder: Its predictions.
-        dice: Mean over domains of the mean of classes, 0 to 1; NaN where it is undefined.
+        folder: Folder of the training's predictions.
+        dice: Mean Dice over domains and classes, 0 to 1; NaN if it is undefined.
     """
 
     folder: str
@@ -23,14 +23,13 @@ class SeedResult:
 
 
 def mean_over_seeds(trainings: Sequence[Sequence[Score]]) -> list[Score]:
-    """Scores of a model whose score in a case is the mean over its trainings.
+    """Scores of a model that was trained several times: in each case, the mean over its trainings.
 
     Args:
-        trainings: Scores of each in the same cases and classes, in one order.
+        trainings: Scores of each training in the same cases and classes, in the same order.
 
     Returns:
-        Scores in that order. Trainings count in which the case or the prediction has the class; a score is
-        undefined where one of these is, as for the mean of classes.
+        Scores in that order, each the `mean_score` of the trainings.
     """
     return [
         Score(
@@ -44,15 +43,15 @@ def mean_over_seeds(trainings: Sequence[Sequence[Score]]) -> list[Score]:
 
 
 def seed_result(folder: str, scores: Sequence[Score]) -> SeedResult:
-    """What one training reached; ``scores`` are all of its."""
+    """Result of one training from all of its scores."""
     return SeedResult(folder, overall_dice(summarise(scores)))
 
 
 def overall_dice(summaries: Sequence[Summary]) -> float:
-    """The one number of a model: mean over domains and over classes, where there are several.
+    """Mean Dice of a model over domains and classes, 0 to 1.
 
     Args:
-        summaries: All of one model.
+        summaries: All summaries of one model.
     """
     # summaries end with the mean of classes over the mean of domains, where there are such
     return summaries[-1].values["dice"].mean

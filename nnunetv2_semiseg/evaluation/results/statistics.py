@@ -37,7 +37,7 @@ def resampled_means(values: Sequence[float], seed: int | Sequence[int]) -> Value
     """Means of samples that a bootstrap draws with replacement.
 
     Args:
-        values: At least two numbers, none NaN.
+        values: Numbers to draw from, at least two, none NaN.
         seed: Seed of numpy's generator.
 
     Returns:
@@ -70,7 +70,7 @@ def t_interval(samples: Sequence[Sequence[float]]) -> tuple[float, float]:
     """Student's interval of the mean of independent samples' means, each of which counts the same.
 
     Args:
-        samples: At least one sample of at least two numbers, none NaN.
+        samples: Numbers of each sample, at least two, none NaN.
 
     Returns:
         Lower and upper end of the `CONFIDENCE` interval. Several samples may have different variances: the

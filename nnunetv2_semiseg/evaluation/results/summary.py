@@ -12,7 +12,7 @@ from nnunetv2_semiseg.evaluation.measuring.measures import MEASURES
 from nnunetv2_semiseg.evaluation.measuring.scores import Score
 
 DOMAIN_MEAN = "mean of domains"
-"""Stands for a domain where the mean over all of them is meant."""
+"""Stands in place of a domain for the mean over all domains."""
 
 
 @dataclass(frozen=True)
@@ -20,9 +20,9 @@ class Spread:
     """Mean and spread of defined values.
 
     Attributes:
-        mean: NaN where there is none.
-        std: Standard deviation of the sample (with n - 1); NaN where there are fewer than two.
-        count: How many values there are.
+        mean: Mean of the values; NaN if there is none.
+        std: Standard deviation of the sample (with n - 1); NaN if there are fewer than two values.
+        count: Number of values.
     """
 
     mean: float
@@ -32,19 +32,22 @@ class Spread:
 
 @dataclass(frozen=True)
 class Summary:
-    """One class of one model in one domain, or in all of them.
+    """Results of one model in one class and one domain, or in all domains.
 
     Attributes:
-        model: Name of the prediction folder.
-        domain: Its name; `DOMAIN_MEAN`: every domain counts the same, and ``values`` are over domains' means.
+        model: Name of the model.
+        domain: Name of the domain, or `DOMAIN_MEAN`, where every domain counts the same and ``values`` are
+            over the domains' means.
         label: Name of the class, or `scores.CLASS_MEAN`.
-        cases: How many there are.
-        values: By name of the measure, over the cases that have a value; units as in `scores.ClassScore`.
-        empty_predictions: Cases that have the class while their prediction does not; of a mean of classes,
-            where that is so for any.
-        empty_references: Cases whose prediction has the class while they don't; the same.
-        absent: Cases in which neither has it; of a mean of classes, any.
-        partly_ignored: Cases with the ignore label, which have no distances.
+        cases: Number of cases.
+        values: Mean and spread by name of the measure, over the cases that have a value; units as in
+            `scores.ClassScore`.
+        empty_predictions: Number of cases that have the class while their prediction lacks it; for a mean of
+            classes, while it lacks any class that the case has.
+        empty_references: Number of cases that lack the class while their prediction has it; for a mean of
+            classes, while it has any class that the case lacks.
+        absent: Number of cases in which neither has the class; for a mean of classes, any class.
+        partly_ignored: Number of cases with the ignore label, which have no distances.
     """
 
     model: str
@@ -59,7 +62,11 @@ class Summary:
 
 
 def summarise(scores: Sequence[Score]) -> list[Summary]:
-    """By model, class and domain, the domains sorted; where there are several, their mean comes last."""
+    """Summaries by model, class and domain. Domains are sorted; if there are several, their mean is last.
+
+    Args:
+        scores: Scores of one or several models.
+    """
     groups: dict[tuple[str, str], dict[str, list[Score]]] = {}
     for score in scores:
         groups.setdefault((score.model, score.label), {}).setdefault(score.domain, []).append(score)
@@ -71,7 +78,7 @@ def summarise(scores: Sequence[Score]) -> list[Summary]:
 
 
 def spread(values: Sequence[float]) -> Spread:
-    """Of the values that are not NaN."""
+    """Mean and spread of the values that are not NaN."""
     known = [value for value in values if not math.isnan(value)]
     return Spread(
         mean=float(np.mean(known)) if known else math.nan,
@@ -97,9 +104,10 @@ def _of_domain(scores: Sequence[Score]) -> Summary:
 
 
 def _over_domains(domains: Sequence[Summary]) -> Summary:
-    """A domain without the class is left out; one with it and without a value leaves the mean undefined.
+    """The mean of domains.
 
-    Otherwise a model could improve its mean distance by finding nothing in a whole domain.
+    A domain without the class is left out. A domain that has the class and no value leaves the mean
+    undefined: otherwise a model could improve its mean distance by finding nothing in a whole domain.
     """
     counted = [domain for domain in domains if domain.absent < domain.cases]
     values = {}

@@ -17,15 +17,15 @@ from nnunetv2_semiseg.evaluation.writing.markdown import report_markdown
 
 JSON, MARKDOWN, PAGE = "report.json", "report.md", "report.html"
 FILES = (JSON, MARKDOWN, PAGE, "scores.csv", "summary.csv", "comparisons.csv", "trainings.csv")
-"""What a report may consist of."""
+"""Names of the files that a report may consist of."""
 
 
 def check_output(folder: Path, overwrite: bool = False) -> None:
     """Refuse a folder that a report must not replace.
 
     Args:
-        folder: Where the report goes.
-        overwrite: Whether it may replace another report.
+        folder: Folder for the report.
+        overwrite: Whether the report may replace another one.
 
     Raises:
         UserError: There is a file of this name, a folder with other files, or a report to keep.
@@ -48,13 +48,13 @@ def write_report(report: Report, folder: Path, overwrite: bool = False, page: st
     """Write a report as JSON, Markdown and CSV, and as HTML where its page is given.
 
     Args:
-        report: What to write.
-        folder: Its folder; parents are made.
-        overwrite: Whether it may replace another report.
-        page: What `page.build.report_page` gave; empty: there is no page.
+        report: Report to write.
+        folder: Folder for the report; it and its parents are made.
+        overwrite: Whether the report may replace another one.
+        page: HTML of the page, as `report_page` makes it; empty: no page is written.
 
     Raises:
-        UserError: As in `check_output`.
+        UserError: There is a file of this name, a folder with other files, or a report to keep.
     """
     folder = folder.resolve()
     check_output(folder, overwrite)

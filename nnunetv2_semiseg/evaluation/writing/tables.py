@@ -1,4 +1,4 @@
-"""The results as tables of text, to be read: rounded, overlaps in percent; for every kind of page."""
+"""The results as tables of text for readers: rounded, overlaps in percent."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ CLASS, MODEL, DOMAIN = "class", "model", "domain"
 
 
 def means_title(report: Report, measure: Measure) -> str:
-    """What a table of means is about: ``Dice in %``."""
+    """Title of a table of means, such as ``Dice in %``."""
     return f"{measure.title} in {unit(report, measure)}"
 
 
@@ -66,7 +66,7 @@ def means_table(report: Report, measure: Measure) -> pd.DataFrame:
 
 
 def counts_table(report: Report) -> pd.DataFrame:
-    """How many cases of each domain lack a class; what has none of them is left out."""
+    """Numbers of cases that lack a class, a row for each class, model and domain with such cases."""
     titles = ["cases", "empty predictions", "empty references", "both empty", "partly ignored"]
     rows: Rows = {}
     for summary in _by_class(report.summaries):
@@ -89,7 +89,7 @@ def differences_table(report: Report, model: str) -> pd.DataFrame:
 
 
 def seeds_text(report: Report) -> str:
-    """That scores are means over trainings; nothing where they are not."""
+    """A note that scores are means over trainings; empty if no model was trained several times."""
     counts = {len(trainings) for trainings in report.seeds.values()}
     return SEEDS.format(count=" or ".join(map(str, sorted(counts)))) if counts else ""
 
@@ -111,12 +111,17 @@ def costs_table(report: Report) -> pd.DataFrame:
 
 
 def costs_text(report: Report) -> str:
-    """What the numbers of `costs_table` are."""
+    """Explanation of the numbers in `costs_table`."""
     return COSTS.format(seeds=", with its standard deviation between seeds" if report.seeds else "")
 
 
 def differences_text(report: Report, baseline: str) -> str:
-    """What the numbers of `differences_table` are; ``baseline`` is the first model as the page writes it."""
+    """Explanation of the numbers in `differences_table`.
+
+    Args:
+        report: Report with differences.
+        baseline: Name of the first model as the page writes it.
+    """
     return DIFFERENCES.format(
         baseline=baseline,
         confidence=100 * report.confidence,
@@ -132,7 +137,13 @@ def unit(report: Report, measure: Measure) -> str:
 
 
 def number(value: float, measure: Measure, sign: str = "") -> str:
-    """A value of a measure as the tables write it; ``sign`` is ``+`` for differences."""
+    """A value of a measure as text for tables.
+
+    Args:
+        value: Value of the measure; NaN becomes `UNDEFINED`.
+        measure: The measure, which decides about unit and decimals.
+        sign: ``+`` for a difference, so that gains have a sign too.
+    """
     if math.isnan(value):
         return UNDEFINED
     return format(value, f"{sign}.2f") if measure.is_distance else format(100 * value, f"{sign}.1f")
@@ -162,7 +173,7 @@ def _three_digits(value: float) -> str:
 
 
 def _by_class(summaries: Sequence[Summary]) -> list[Summary]:
-    """The models of each class one below the other."""
+    """The summaries in the order of classes, so that the models of a class follow each other."""
     order = list(dict.fromkeys(summary.label for summary in summaries))
     return sorted(summaries, key=lambda summary: order.index(summary.label))
 

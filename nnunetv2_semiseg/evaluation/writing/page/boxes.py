@@ -16,7 +16,7 @@ from nnunetv2_semiseg.evaluation.writing.page.model_styles import ModelStyle, pl
 from nnunetv2_semiseg.evaluation.writing.tables import unit
 
 SHOWN = ("dice", "hd95")
-"""An overlap and a distance; Jaccard orders cases as Dice does, and ASD hardly otherwise than HD95."""
+"""Measures that are shown. Jaccard would order cases as Dice does, and ASD nearly as HD95 does."""
 
 NARROW = 10
 """Largest number of boxes with which two plots have place side by side."""

@@ -21,18 +21,18 @@ HIGHEST = 2.9
 """Largest height of a panel in inches."""
 
 RATIOS = (0.4, 2.5)
-"""The narrowest and the widest panel by its height; what has others stands in the middle of it."""
+"""Smallest and largest width of a panel by its height; an image of another ratio stands in its middle."""
 
 TITLE_HEIGHT = 0.3
 
 RIM, LINE = 2.6, 1.5
-"""Widths of the rim, which lets the line be seen on any image, and of the line in it."""
+"""Widths of the rim, which makes the line visible on any image, and of the line in it."""
 
 DASHES = {"-": (), "--": (5.0, 3.0), ":": (1.5, 2.0), "-.": (5.0, 2.0, 1.5, 2.0)}
 """Lengths of lines and gaps, in points."""
 
 TRUTH_RIM, MODEL_RIM = "black", "white"
-"""The truth is bright, models are dark."""
+"""Colors of the rims, against the bright line of the truth and the dark lines of models."""
 
 
 def case_picture(

@@ -1,4 +1,4 @@
-"""The chapter of training curves: a plot for each logged value, in it the models that have it."""
+"""The chapter of training curves: a plot for each logged value, with the models that have logged it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ USUAL = {
     "val_losses": "validation loss",
     "ema_fg_dice": "pseudo Dice of the validation, moving mean",
 }
-"""nnU-Net's own values that are shown, with titles."""
+"""Titles of nnU-Net's own values that are shown."""
 
 TITLES = {
     "alpha": "α",  # noqa: RUF001, as the papers write it
@@ -39,7 +39,7 @@ TITLES = {
     "sam_agreement": "agreement with SAM",
     "unsupervised_gradient_norm": "gradient norm of unsupervised terms",
 }
-"""Titles of measures; what is not here has the name of the log."""
+"""Titles of measures; other measures have their names in the log as titles."""
 
 GROUPS = (
     ("Losses and Dice", ""),
@@ -113,7 +113,7 @@ def _plot(
 
 
 def _keys(prefix: str, trainings: Mapping[str, Sequence[FoldHistory]]) -> list[str]:
-    """What the models have logged and is shown, each once."""
+    """Keys of the values to show that any model has logged, each once."""
     logged = {
         key: None
         for folds in trainings.values()

@@ -1,4 +1,4 @@
-"""Figures of matplotlib as data URIs, the same bytes for the same figure."""
+"""Figures of matplotlib as data URIs; the same figure always gives the same bytes."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class Picture:
 
 @contextmanager
 def page_style() -> Iterator[None]:
-    """Matplotlib's defaults with the page's settings, whatever a user's or another package's are."""
+    """Draw with matplotlib's defaults and the page's settings, whatever settings a user has."""
     with matplotlib.style.context("default"), matplotlib.rc_context(SETTINGS), warnings.catch_warnings():
         # of letters that matplotlib's font lacks; the page itself has all names
         warnings.filterwarnings("ignore", message="Glyph .* missing")
@@ -60,7 +60,7 @@ def page_style() -> Iterator[None]:
 
 
 def new_figure(width: float, height: float) -> Figure:
-    """A figure without pyplot, which would want a display and keep it; sizes in inches."""
+    """A figure of a size in inches, made without pyplot, which would need a display and keep the figure."""
     return Figure(figsize=(width, height), layout="constrained")
 
 

@@ -18,7 +18,7 @@ from nnunetv2_semiseg.evaluation.writing.tables import unit
 COLUMNS = 3
 
 SHOWN = MEASURES[0]
-"""The measure that a first look is for; the table below has all of them."""
+"""Measure that is plotted; the table below the plot has all measures."""
 
 HEIGHT_OF_LINE, HEIGHT_OF_FRAME = 0.17, 0.9
 """Inches that a model takes in a domain, and that title and axis take."""

@@ -28,10 +28,10 @@ There are two more than colors, so that 63 models have different pairs.
 LINES = ("-", "--", ":", "-.")
 
 TRUTH_COLOR = "#f0e442"
-"""The yellow that is no model's; on images it is seen well, and a black rim helps on white ones."""
+"""Yellow, the color of no model, which is seen well on images; a black rim helps on white ones."""
 
 LONGEST_NAME = 26
-"""Number of letters of a name that a plot has place for; the key of the page has all of them."""
+"""Number of letters of a name that a plot has room for; the page's first table has the whole name."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ def model_styles(models: Iterable[str]) -> dict[str, ModelStyle]:
 
 
 def plot_name(name: str, longest: int = LONGEST_NAME) -> str:
-    """A name as text of a plot: long ones lose their middle, and a dollar begins no formula."""
+    """A name as text of a plot: a long name loses its middle, and a dollar sign starts no formula."""
     if len(name) > longest:
         half = (longest - 1) // 2
         name = f"{name[:half]}…{name[-half:]}"

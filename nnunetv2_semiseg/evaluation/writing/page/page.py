@@ -1,4 +1,4 @@
-"""The whole page: everything inside, nothing to be fetched, no script."""
+"""The report as one HTML page that holds everything it shows and runs no script."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ TEMPLATE = "report.html.j2"
 
 @dataclass(frozen=True)
 class PageSources:
-    """What the page shows beside the report.
+    """Sources of what the page shows beside the report.
 
     Attributes:
         dataset_json: Content of the dataset's dataset.json: labels, file ending.
-        images: Folder of the images of the cases; it may be missing, which the page then says.
-        trainings: Histories of the folds by model; empty: the page has no training curves.
+        images: Folder with the images of the cases; if it is missing, the page says so.
+        trainings: Histories of the folds by name of the model; empty: the page has no training curves.
     """
 
     dataset_json: Mapping[str, Any]
@@ -44,8 +44,8 @@ def report_page(report: Report, sources: PageSources) -> str:
     """The report as one HTML page.
 
     Args:
-        report: Report of an evaluation. Its folders are looked into for the label maps of the pictures.
-        sources: Where images and training curves come from.
+        report: Report of an evaluation, in whose folders the label maps of the pictures are read.
+        sources: Images and training histories.
     """
     styles = model_styles(report.models)
     baseline, *others = report.models

@@ -1,4 +1,4 @@
-"""Two models case by case: a point for each case, with the first model's Dice to the right."""
+"""Two models case by case: a point for each case, with the first model's Dice on the horizontal axis."""
 
 from __future__ import annotations
 

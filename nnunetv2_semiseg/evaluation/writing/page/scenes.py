@@ -22,30 +22,30 @@ from nnunetv2_semiseg.evaluation.measuring.reading import LabelArray, label_read
 Pixels = npt.NDArray[np.float32]
 
 WINDOW = (1, 99)
-"""Percentiles of gray values that become black and white."""
+"""Percentiles of gray values that are drawn black and white."""
 
 MARGIN = 0.15
-"""Around the outlines, as a part of their size."""
+"""Margin around the outlines, as a share of their size."""
 
 SMALLEST_PART = 0.25
-"""Of the image's height and width is always shown, so that one sees where one is."""
+"""Share of the image's height and width that is always shown, so that readers recognize the place."""
 
 AXES = ("slice", "row", "column")
-"""What is numbered along the three axes of an array. Which one is axial, the array does not tell."""
+"""Names of what the three axes of an array number. Which axis is axial, the array does not tell."""
 
 
 @dataclass(frozen=True)
 class Plane:
-    """What is shown side by side.
+    """One plane through a case.
 
     Attributes:
-        title: Which slice it is; empty of a 2D image.
-        image: ``H x W`` or ``H x W x 3``, 0 to 1.
-        labels: The true label map, then one of each model; ``H x W``.
+        title: Number of the slice in words; empty for a 2D image.
+        image: Gray values ``H x W`` or colors ``H x W x 3``, 0 to 1.
+        labels: The true label map, then that of each model; ``H x W``.
         aspect: Height of a pixel by its width.
         window: Rows and columns in which something is outlined, with a margin.
-        upright: Whether the first row stands at the bottom: rows are then slices, which count from the feet
-            to the head in most files.
+        upright: Whether the first row is drawn at the bottom, because rows are slices, which most files count
+            from the feet to the head.
     """
 
     title: str
@@ -65,13 +65,13 @@ class Plane:
 def read_scene(
     images: Sequence[Path], labels: Sequence[Path], dataset_json: Mapping[str, Any]
 ) -> list[Plane]:
-    """The planes of a case: one of a 2D image, three through a volume.
+    """Read the planes of a case: the only one of a 2D image, three of a volume.
 
-    Of a volume, the slice of each axis is shown that has most foreground, counted over all label maps.
+    Those of a volume are, along each axis, the slice with the most foreground in all label maps together.
 
     Args:
-        images: Its files in the order of the channels.
-        labels: The true label map, then one of each model.
+        images: Image files in the order of the channels.
+        labels: Files of the true label map, then of each model's.
         dataset_json: Content of dataset.json.
 
     Raises:
@@ -91,7 +91,7 @@ def read_scene(
 
 
 def _slice(axis: int, image: Pixels, arrays: Sequence[LabelArray], spacing: tuple[float, ...]) -> Plane:
-    """The slice of one axis with most foreground; the middle one where there is none."""
+    """The slice of one axis with the most foreground; the middle slice if there is none."""
     others = tuple(other for other in range(3) if other != axis)
     sums = np.sum([np.count_nonzero(array, axis=others) for array in arrays], axis=0)
     index = int(sums.argmax()) if sums.any() else len(sums) // 2
@@ -109,7 +109,7 @@ def _plane(title: str, image: Pixels, labels: Sequence[LabelArray], aspect: floa
 
 
 def _window(occupied: npt.NDArray[np.bool_]) -> slice:
-    """A part of an axis around what is occupied; the whole axis where nothing is."""
+    """The part of an axis around the occupied places; the whole axis if there are none."""
     places = np.flatnonzero(occupied)
     if not len(places):
         return slice(0, len(occupied))
@@ -120,7 +120,7 @@ def _window(occupied: npt.NDArray[np.bool_]) -> slice:
 
 
 def _read_image(reader: BaseReaderWriter, files: Sequence[Path]) -> Pixels:
-    """``D x H x W``, or with three colors at the end, 0 to 1."""
+    """Image ``D x H x W`` or ``D x H x W x 3``, 0 to 1."""
     try:
         with contextlib.redirect_stdout(io.StringIO()):
             channels, _ = reader.read_images(list(map(str, files)))

@@ -1,4 +1,4 @@
-"""Which cases are shown: of each domain the worst and the median one of the last model."""
+"""The cases that are shown: the last model's worst and median case of each domain."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ class ShownCase:
 
 
 def ranking_model(report: Report) -> str:
-    """The last model: the first is what the others are compared with, and its failures are known."""
+    """Name of the last model. The first is the baseline, whose failures are known."""
     return list(report.models)[-1]
 
 
 def shown_cases(report: Report) -> list[ShownCase]:
-    """Worst and median cases by domain, the worst first; none in which the model has no Dice."""
+    """Worst and median case of each domain, the worst first, among the cases that have a Dice."""
     label = CLASS_MEAN if len(report.classes) > 1 else report.classes[0]
     model = ranking_model(report)
     shown = []
