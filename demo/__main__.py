@@ -21,7 +21,7 @@ from demo.commands import FOLDERS, Shell, demo_variables
 from demo.figure import Row, draw, read_png
 from demo.report import format_table
 from nnunetv2_semiseg.core.launcher import CommandFailedError, say
-from nnunetv2_semiseg.evaluation.evaluate import evaluate
+from nnunetv2_semiseg.evaluation import evaluate
 from nnunetv2_semiseg.evaluation.measuring.scores import CLASS_MEAN, Score
 
 ROOT = Path(__file__).resolve().parents[1]

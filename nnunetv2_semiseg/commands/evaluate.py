@@ -18,9 +18,9 @@ from nnunetv2_semiseg.commands.errors import clean_exit
 from nnunetv2_semiseg.core.errors import UserError, UserFileError
 from nnunetv2_semiseg.data.raw.folders import find_raw_dataset
 from nnunetv2_semiseg.data.raw.reading import read_dataset_json
-from nnunetv2_semiseg.evaluation.evaluate import evaluate, name_models
 from nnunetv2_semiseg.evaluation.measuring.domains import unused_domains
 from nnunetv2_semiseg.evaluation.measuring.measures import MEASURES
+from nnunetv2_semiseg.evaluation.prediction_folders import evaluate, name_models
 from nnunetv2_semiseg.evaluation.results.costs import training_cost
 from nnunetv2_semiseg.evaluation.results.history import FoldHistory, read_trainings
 from nnunetv2_semiseg.evaluation.writing.folder import PAGE, check_output, write_report

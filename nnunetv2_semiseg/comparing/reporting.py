@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from nnunetv2_semiseg.comparing.comparison import Comparison
 from nnunetv2_semiseg.comparing.competitors import Competitor
-from nnunetv2_semiseg.evaluation.evaluate import evaluate
+from nnunetv2_semiseg.evaluation.prediction_folders import evaluate
 from nnunetv2_semiseg.evaluation.results.costs import TrainingCost, training_cost
 from nnunetv2_semiseg.evaluation.results.history import FoldHistory, read_trainings
 from nnunetv2_semiseg.evaluation.results.report import Report

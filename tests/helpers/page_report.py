@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from label_images import write_png
 
-from nnunetv2_semiseg.evaluation.evaluate import evaluate
+from nnunetv2_semiseg.evaluation.prediction_folders import evaluate
 from nnunetv2_semiseg.evaluation.results.report import Report
 
 EVIL = '<script>alert("1")</script>'

@@ -1,1 +1,1 @@
-"""TODO."""
+"""Reading label maps and measuring each case."""

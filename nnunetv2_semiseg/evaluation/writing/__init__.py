@@ -1,1 +1,1 @@
-"""TODO."""
+"""Reports as tables, Markdown, CSV, JSON and a page."""

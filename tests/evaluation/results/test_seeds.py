@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from label_images import make_score, write_png
-from test_evaluate import DATASET, PREDICTED, TRUTH
+from test_prediction_folders import DATASET, PREDICTED, TRUTH
 
-from nnunetv2_semiseg.evaluation.evaluate import evaluate
+from nnunetv2_semiseg.evaluation.prediction_folders import evaluate
 from nnunetv2_semiseg.evaluation.results.report import Report, read_report, report_to_json
 from nnunetv2_semiseg.evaluation.results.seeds import mean_over_seeds, overall_dice
 from nnunetv2_semiseg.evaluation.results.summary import summarise

@@ -13,7 +13,7 @@ from html_page import Page
 from label_images import make_score, write_png
 from page_report import DATASET, EVIL, MODELS, disc, make_report
 
-from nnunetv2_semiseg.evaluation.evaluate import evaluate
+from nnunetv2_semiseg.evaluation.prediction_folders import evaluate
 from nnunetv2_semiseg.evaluation.results.costs import TrainingCost
 from nnunetv2_semiseg.evaluation.results.differences import paired_differences
 from nnunetv2_semiseg.evaluation.results.history import FoldHistory

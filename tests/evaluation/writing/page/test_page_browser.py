@@ -10,7 +10,7 @@ from headless_browser import browse, needs_browser
 from label_images import write_nifti, write_png
 from PIL import Image
 
-from nnunetv2_semiseg.evaluation.evaluate import evaluate
+from nnunetv2_semiseg.evaluation.prediction_folders import evaluate
 from nnunetv2_semiseg.evaluation.writing.page.page import PageSources, report_page
 
 pytestmark = [pytest.mark.slow, needs_browser]

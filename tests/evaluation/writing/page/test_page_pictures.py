@@ -13,7 +13,7 @@ from label_images import write_nifti, write_png
 from page_report import CASES, DATASET, MODELS, disc, make_report
 from PIL import Image
 
-from nnunetv2_semiseg.evaluation.evaluate import evaluate
+from nnunetv2_semiseg.evaluation.prediction_folders import evaluate
 from nnunetv2_semiseg.evaluation.results.report import Report
 from nnunetv2_semiseg.evaluation.writing.page import page
 from nnunetv2_semiseg.evaluation.writing.page.drawing import Picture

@@ -12,9 +12,9 @@ from label_images import write_nifti, write_png
 from nnunetv2.evaluation.evaluate_predictions import compute_metrics
 from nnunetv2.imageio.simpleitk_reader_writer import SimpleITKIO
 
-from nnunetv2_semiseg.evaluation.evaluate import evaluate, name_models
 from nnunetv2_semiseg.evaluation.measuring import cases as measuring
 from nnunetv2_semiseg.evaluation.measuring.scores import CLASS_MEAN
+from nnunetv2_semiseg.evaluation.prediction_folders import evaluate, name_models
 from nnunetv2_semiseg.evaluation.results.report import Report, report_to_json
 from nnunetv2_semiseg.evaluation.results.summary import DOMAIN_MEAN, Summary
 
