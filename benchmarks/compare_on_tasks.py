@@ -32,6 +32,7 @@ from nnunetv2_semiseg.comparing.flow import prepare, run
 from nnunetv2_semiseg.comparing.jobs import Job
 from nnunetv2_semiseg.comparing.settings import common_settings
 from nnunetv2_semiseg.comparing.workers import run_jobs
+from nnunetv2_semiseg.core.errors import UserError
 from nnunetv2_semiseg.data.merging.tasks import read_source_endings, read_tasks
 from nnunetv2_semiseg.data.raw.reading import images_by_case
 from nnunetv2_semiseg.evaluation.measuring.cases import measure_cases
@@ -73,7 +74,7 @@ def main() -> None:
             jobs += own_task_jobs(of_merged, model, own_tasks[source], own / source, arguments)
     failures = run_jobs(jobs, devices, of_merged.folder / "logs", {}, "tasks")
     if failures:
-        raise failures[0]
+        raise UserError(f"{'; '.join(map(str, failures))}. Mend the cause and give the same command again")
     print_dice(columns, trained)
     print_costs([of_merged, *trained.values()])
 
@@ -88,7 +89,7 @@ def tasks_of(merged: str, source: str) -> list[str]:
     """Names of the tasks of a dataset, in the order of its labels.
 
     Raises:
-        ValueError: Not all of its structures are tasks, so that a model of these has other labels.
+        UserError: Not all structures of the dataset are tasks, so that a model of these has other labels.
     """
     file = Path(nnUNet_raw) / merged / "dataset.json"
     table = read_tasks(read_json(file, merged), file)
@@ -96,7 +97,7 @@ def tasks_of(merged: str, source: str) -> list[str]:
         (task for task in table.tasks if task.source == source), key=lambda task: task.source_label
     )
     if [task.source_label for task in tasks] != list(range(1, len(tasks) + 1)):
-        raise ValueError(f"not all structures of {source} are in {merged}: merge it with all of them")
+        raise UserError(f"not all structures of {source} are in {merged}: merge it with all of them")
     return [task.name for task in tasks]
 
 
