@@ -4,7 +4,7 @@ Both have the same weights: a random encoder with random LoRA and a mask decoder
 bright and the dark parts of the images, so that the masks have clear borders. The program says how far the
 masks agree; a Dice above 0.999 is what a person would call the same masks. With a trained model and images it
 compares the label maps that nnU-Net's predictor makes of them with the encoder in bfloat16 and in float32,
-instead.
+instead. Set nnUNet_semiseg_prediction_precision to measure one precision on any CPU.
 
 Example:
     python -m benchmarks.foundation_prediction --batch 2
@@ -41,6 +41,7 @@ from nnunetv2_semiseg.networks.sam.deployed import DeployedSemanticSam, deployed
 from nnunetv2_semiseg.networks.sam.model.adaptation import LowRankUpdate
 from nnunetv2_semiseg.networks.sam.model.encoder import SamEncoder
 from nnunetv2_semiseg.networks.sam.model.mask_decoding import decode_without_prompts
+from nnunetv2_semiseg.networks.sam.model.prediction_precision import PredictionPrecision
 from nnunetv2_semiseg.networks.sam.semantic import SemanticSam
 
 CLASSES = 3
@@ -49,7 +50,7 @@ LORA_STD = 0.02
 
 
 def deployed(arguments: argparse.Namespace) -> DeployedSemanticSam:
-    """What `nnUNetv2_predict` runs for nnUNetTrainerSynFoCFoundation, once `eval()` has made it ready."""
+    """What `nnUNetv2_predict` runs for nnUNetTrainerSynFoCFoundation."""
     torch.manual_seed(0)
     config = FoundationConfig(
         architecture=arguments.architecture, random_weights=True, image_size=arguments.image_size
@@ -156,16 +157,16 @@ def print_agreement_of_model(model: Path, images: Path) -> None:
     encoders = [module for module in predictor.network.modules() if isinstance(module, SamEncoder)]
     if not encoders:
         raise SystemExit(f"the model in {model} has no image encoder of segment_anything")
-    maps = {}
-    # in this order: what `eval()` has held stays held
-    for predicts in (False, True):
+    precisions: tuple[PredictionPrecision, ...] = ("float32", "bfloat16")
+    maps = []
+    for precision in precisions:
         for encoder in encoders:
-            encoder.predicts = predicts
+            encoder.prediction_precision = precision
         start = time.perf_counter()
-        maps[predicts] = predictor.predict_from_files_sequential(files, None)
-        print(f"{'bfloat16' if predicts else 'float32'}: {time.perf_counter() - start:.1f} s")
+        maps.append(predictor.predict_from_files_sequential(files, None))
+        print(f"{precision}: {time.perf_counter() - start:.1f} s")
     for name, label in predictor.dataset_json["labels"].items():
-        pairs = [(one == label, other == label) for one, other in zip(maps[False], maps[True], strict=True)]
+        pairs = [(one == label, other == label) for one, other in zip(*maps, strict=True)]
         dice = [2 * (a & b).sum() / (a.sum() + b.sum()) for a, b in pairs if a.any() or b.any()]
         if not dice:
             continue

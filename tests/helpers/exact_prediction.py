@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from nnunetv2_semiseg.networks.sam.model import encoder as sam_encoder
+from nnunetv2_semiseg.networks.sam.model.prediction_precision import VARIABLE
 
 
 @pytest.fixture(autouse=True)
 def exact_prediction(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Prediction in float32 on every machine, whatever its CPU could do."""
-    monkeypatch.setattr(sam_encoder, "CPU_COMPUTES_BFLOAT16", False)
+    """Exported networks that a test builds predict in float32, whatever the CPU could do."""
+    monkeypatch.setenv(VARIABLE, "float32")

@@ -15,6 +15,7 @@ from nnunetv2_semiseg.networks.sam.model.adaptation import LoraAdaptation
 from nnunetv2_semiseg.networks.sam.model.encoder import SamEncoder
 from nnunetv2_semiseg.networks.sam.model.image_input import FoundationInput
 from nnunetv2_semiseg.networks.sam.model.parts import SAM_ARCHITECTURES, build_sam_parts
+from nnunetv2_semiseg.networks.sam.model.prediction_precision import chosen_precision
 from nnunetv2_semiseg.networks.sam.semantic import FoundationTrainedParts, SemanticSam
 
 
@@ -40,7 +41,7 @@ class DeployedSemanticSam(nn.Module):
         image_input = FoundationInput(in_channels, config.image_size, config.normalization)
         lora = LoraAdaptation(architecture.embed_dim, architecture.depth, config.lora_rank)
         encoder = SamEncoder(vit)
-        encoder.predicts = True
+        encoder.prediction_precision = chosen_precision()
         self.sam = SemanticSam(encoder, FoundationTrainedParts(image_input, lora, *decoding_parts))
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
@@ -82,7 +83,7 @@ class DeployedPromptedSam(nn.Module):
         self.prompting = prompting
         without_file = dataclasses.replace(config, checkpoint=None, random_weights=True)
         self.sam = build_prompted_sam(without_file, in_channels, num_classes)
-        self.sam.encoder.predicts = False
+        self.sam.encoder.prediction_precision = chosen_precision()
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Segment patches of any size on their own grid.

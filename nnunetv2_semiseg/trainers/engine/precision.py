@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from nnunetv2.utilities.helpers import dummy_context
@@ -13,7 +13,6 @@ from torch import nn
 
 from nnunetv2_semiseg.core.config import Precision
 from nnunetv2_semiseg.core.errors import UnsupportedError
-from nnunetv2_semiseg.networks.sam.model.encoder import SamEncoder
 
 
 def autocast_dtype(device: torch.device, precision: Precision) -> torch.dtype | None:
@@ -93,15 +92,23 @@ def _cast(output: Any) -> Any:
     return output
 
 
+@runtime_checkable
+class HeldInHalfPrecision(Protocol):
+    """A frozen network that a training can hold in half precision, such as segment-anything's encoder."""
+
+    def hold_in(self, dtype: torch.dtype) -> None:
+        """Round its weights to ``dtype`` for good."""
+
+
 def hold_frozen(modules: Iterable[nn.Module], device: torch.device, precision: Precision) -> None:
-    """Keep frozen image encoders in the precision that the training computes them in: half the memory.
+    """Keep frozen networks in the precision that the training computes them in: half the memory.
 
     Args:
-        modules: What a method does not train; others than image encoders are left as they are.
+        modules: What a method does not train; only what is `HeldInHalfPrecision` changes.
         device: Device of the training.
         precision: Precision of the training.
     """
     dtype = autocast_dtype(device, precision)
     for module in modules:
-        if dtype is not None and isinstance(module, SamEncoder):
+        if dtype is not None and isinstance(module, HeldInHalfPrecision):
             module.hold_in(dtype)

@@ -8,7 +8,7 @@ from torch import nn
 
 from nnunetv2_semiseg.networks.sam.config import FoundationConfig, PromptedFoundationConfig
 from nnunetv2_semiseg.networks.sam.deployed import DeployedPromptedSam, DeployedSemanticSam
-from nnunetv2_semiseg.networks.sam.model import encoder as sam_encoder
+from nnunetv2_semiseg.networks.sam.model.prediction_precision import VARIABLE
 
 
 def _foundation_student() -> nn.Module:
@@ -21,10 +21,10 @@ def _prompted_branch() -> nn.Module:
     return DeployedPromptedSam(config, nn.Conv2d(1, 3, kernel_size=1), in_channels=1, num_classes=3)
 
 
-@pytest.mark.parametrize("computes_bfloat16", [False, True])
+@pytest.mark.parametrize("precision", ["auto", "bfloat16", "float32"])
 @pytest.mark.parametrize("build", [_foundation_student, _prompted_branch])
-def test_exported_sam_is_compiled_as_one_graph(monkeypatch, build, computes_bfloat16) -> None:
-    monkeypatch.setattr(sam_encoder, "CPU_COMPUTES_BFLOAT16", computes_bfloat16)
+def test_exported_sam_is_compiled_as_one_graph(monkeypatch, build, precision) -> None:
+    monkeypatch.setenv(VARIABLE, precision)
     network, images = build(), torch.rand(1, 1, 48, 48)
     torch._dynamo.reset()
     # raises where dynamo would break the graph

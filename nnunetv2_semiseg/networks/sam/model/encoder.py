@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any
 
 import torch
@@ -13,16 +14,15 @@ from torch.utils.checkpoint import checkpoint
 
 from nnunetv2_semiseg.networks.sam.model.adaptation import EncoderAdaptation
 from nnunetv2_semiseg.networks.sam.model.attention import attend
+from nnunetv2_semiseg.networks.sam.model.prediction_precision import (
+    PredictionPrecision,
+    RoundedWeights,
+    predicts_in_bfloat16,
+)
 from nnunetv2_semiseg.networks.sam.model.window_attention import attend_in_windows
 
-
-def _cpu_computes_bfloat16() -> bool:
-    """Without the instructions bfloat16 is emulated, slower than float32."""
-    names = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
-    return any(getattr(torch.cpu, name, lambda: False)() for name in names)
-
-
-CPU_COMPUTES_BFLOAT16 = _cpu_computes_bfloat16()
+Linear = Callable[[nn.Linear, torch.Tensor], torch.Tensor]
+"""Computes a linear layer's output from the layer and its input."""
 
 
 class SamEncoder(nn.Module):
@@ -36,9 +36,9 @@ class SamEncoder(nn.Module):
 
     Attributes:
         checkpointing: See the constructor.
-        predicts: True in a network for prediction: ``eval()`` holds the blocks' linear layers in bfloat16 if
-            they are on a CPU that computes in it, until they leave the CPU. nnU-Net's predictor, which has
-            mixed precision on GPUs only, calls it before it predicts.
+        prediction_precision: What the blocks of a network for prediction compute in on a CPU, where nnU-Net's
+            predictor has no mixed precision of its own. None, as in a training: what the caller's autocast
+            says.
     """
 
     def __init__(self, vit: ImageEncoderViT, checkpointing: bool = False) -> None:
@@ -52,30 +52,26 @@ class SamEncoder(nn.Module):
         super().__init__()
         self.vit = vit
         self.checkpointing = checkpointing
-        self.predicts = False
+        self.prediction_precision: PredictionPrecision | None = None
         self.unadapted = EncoderAdaptation()
         self._held_in: torch.dtype | None = None
+        self._rounded = RoundedWeights()
         self.requires_grad_(False)
         self.train(False)
 
     def hold_in(self, dtype: torch.dtype) -> None:
-        """Keep the blocks' linear layers in half precision.
+        """Round the blocks' linear layers to half precision for good, which halves their memory.
 
-        Autocast would bring them there anew in every pass, with the same result. Positions and layer norms
-        stay in float32. The blocks work in mixed precision from now on, inside of autocast or not.
+        Autocast would round them anew in every pass of a training, with the same result. Positions and layer
+        norms stay in float32. The blocks work in mixed precision from now on, inside of autocast or not.
 
         Args:
             dtype: ``torch.bfloat16`` or ``torch.float16``.
         """
-        self._bring_linear_layers_to(dtype)
+        for module in self.vit.blocks.modules():
+            if isinstance(module, nn.Linear):
+                module.to(dtype)
         self._held_in = dtype
-
-    def _bring_linear_layers_to(self, dtype: torch.dtype) -> None:
-        # nnU-Net's predictor calls `eval()` in inference mode, whose tensors no gradient could pass
-        with torch.inference_mode(False):
-            for module in self.vit.blocks.modules():
-                if isinstance(module, nn.Linear):
-                    module.to(dtype)
 
     @property
     def image_size(self) -> int:
@@ -102,53 +98,63 @@ class SamEncoder(nn.Module):
         with torch.autocast(device, enabled=False):
             # contiguous, or each layer norm and addition of the blocks would go through transposed memory
             x = (self.vit.patch_embed(images.float()) + self.vit.pos_embed).contiguous()
-        with self._autocast(device):
+        dtype, linear = self._blocks_precision(device)
+        with nullcontext() if dtype is None else torch.autocast(device, dtype, cache_enabled=False):
             for index, block in enumerate(self.vit.blocks):
-                x = self._run(block, index, x, adaptation)
+                x = self._run(block, index, x, adaptation, linear)
         with torch.autocast(device, enabled=False):
             embeddings: torch.Tensor = self.vit.neck(x.permute(0, 3, 1, 2))
         return embeddings
 
-    def _run(self, block: Block, index: int, x: torch.Tensor, adaptation: EncoderAdaptation) -> torch.Tensor:
+    def _run(
+        self, block: Block, index: int, x: torch.Tensor, adaptation: EncoderAdaptation, linear: Linear
+    ) -> torch.Tensor:
         if not (self.checkpointing and torch.is_grad_enabled()):
-            return run_block(block, index, x, adaptation)
+            return run_block(block, index, x, adaptation, linear)
         # nothing is drawn at random inside
         again: torch.Tensor = checkpoint(
-            run_block, block, index, x, adaptation, use_reentrant=False, preserve_rng_state=False
+            run_block, block, index, x, adaptation, linear, use_reentrant=False, preserve_rng_state=False
         )
         return again
 
-    def _autocast(self, device_type: str) -> AbstractContextManager[Any]:
-        dtype = self._held_in
-        return nullcontext() if dtype is None else torch.autocast(device_type, dtype, cache_enabled=False)
+    def _blocks_precision(self, device_type: str) -> tuple[torch.dtype | None, Linear]:
+        """Autocast's number format of the blocks, None for the caller's, and what computes linear layers."""
+        if self._held_in is not None:
+            return self._held_in, call
+        chosen = self.prediction_precision
+        if chosen is not None and device_type == "cpu" and predicts_in_bfloat16(chosen):
+            return torch.bfloat16, self._rounded.linear
+        return None, call
 
     def train(self, mode: bool = True) -> SamEncoder:
-        """Stay in evaluation mode, whatever ``mode`` says; see ``predicts`` for ``eval()``."""
-        super().train(False)
-        if self.predicts and not mode and self._on_a_cpu() and CPU_COMPUTES_BFLOAT16:
-            self.hold_in(torch.bfloat16)
-        return self
+        """Stay in evaluation mode, whatever ``mode`` says."""
+        return super().train(False)
 
     def _apply(self, *arguments: Any, **options: Any) -> SamEncoder:
-        """What `to()` and its like end in: a GPU predicts in the precision that its caller chooses."""
+        """What `to()` and its like end in: rounded copies don't follow weights that move."""
+        before = self.vit.pos_embed.data_ptr()
         super()._apply(*arguments, **options)
-        if self.predicts and self._held_in is not None and not self._on_a_cpu():
-            self._bring_linear_layers_to(torch.float32)
-            self._held_in = None
+        if self.vit.pos_embed.data_ptr() != before:
+            self._rounded.forget()
         return self
 
-    def _on_a_cpu(self) -> bool:
-        return self.vit.pos_embed.device.type == "cpu"
+
+def call(layer: nn.Linear, tokens: torch.Tensor) -> torch.Tensor:
+    """A linear layer computed as it is."""
+    projected: torch.Tensor = layer(tokens)
+    return projected
 
 
-def run_block(block: Block, index: int, x: torch.Tensor, adaptation: EncoderAdaptation) -> torch.Tensor:
+def run_block(
+    block: Block, index: int, x: torch.Tensor, adaptation: EncoderAdaptation, linear: Linear = call
+) -> torch.Tensor:
     """One transformer block with the adaptation's hooks, ``BxHxWxC`` in and out."""
     tokens = block.norm1(x)
-    qkv = adaptation.qkv(index, tokens, block.attn.qkv(tokens))
+    qkv = adaptation.qkv(index, tokens, linear(block.attn.qkv, tokens))
     attended = attend_in_windows(block, qkv) if block.window_size > 0 else attend(block.attn, qkv)
-    attended = block.attn.proj(attended)
+    attended = linear(block.attn.proj, attended)
     x = x + adaptation.after_attention(index, attended)
     normed = block.norm2(x)
-    x = x + block.mlp(normed)
+    x = x + linear(block.mlp.lin2, block.mlp.act(linear(block.mlp.lin1, normed)))
     beside = adaptation.beside_mlp(index, normed)
     return x if beside is None else x + beside

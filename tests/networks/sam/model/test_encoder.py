@@ -1,4 +1,4 @@
-"""What a frozen encoder keeps and in which precision: never what it computes."""
+"""What a frozen encoder keeps for a training, and in which precision: never what it computes."""
 
 from __future__ import annotations
 
@@ -6,17 +6,11 @@ import copy
 
 import pytest
 import torch
-from segment_anything.modeling import MaskDecoder
 
-from nnunetv2_semiseg.networks.sam.build import build_foundation, build_prompted_sam
-from nnunetv2_semiseg.networks.sam.config import FoundationConfig, PromptedFoundationConfig
-from nnunetv2_semiseg.networks.sam.deployed import (
-    DeployedPromptedSam,
-    DeployedSemanticSam,
-    deployed_prompted_state,
-    deployed_state,
-)
-from nnunetv2_semiseg.networks.sam.model import encoder as sam_encoder
+from nnunetv2_semiseg.networks.sam.build import build_foundation
+from nnunetv2_semiseg.networks.sam.config import FoundationConfig
+from nnunetv2_semiseg.networks.sam.deployed import DeployedSemanticSam, deployed_state
+from nnunetv2_semiseg.networks.sam.model.prediction_precision import VARIABLE
 from nnunetv2_semiseg.networks.sam.semantic import SemanticSam
 
 CONFIG = FoundationConfig(architecture="vit_tiny", random_weights=True, image_size=96)
@@ -73,7 +67,7 @@ def test_patches_and_neck_are_computed_in_float32(held: bool) -> None:
         module.register_forward_hook(lambda _, __, output: computed.update({name: output.dtype}))
 
     note("patches", vit.patch_embed)
-    note("mlp", vit.blocks[0].mlp)
+    note("mlp", vit.blocks[0].mlp.lin2)
     for name, layer in vit.neck.named_children():
         note(name, layer)
     with torch.autocast("cpu", torch.bfloat16, cache_enabled=False):
@@ -104,13 +98,13 @@ def test_held_encoder_works_without_autocast_and_gives_float32() -> None:
 
 def test_export_of_a_held_encoder_is_float32_and_predicts_the_same(monkeypatch) -> None:
     """Bit for bit: what training has rounded is rounded no further, LoRA above all."""
-    monkeypatch.setattr(sam_encoder, "CPU_COMPUTES_BFLOAT16", True)
+    monkeypatch.setenv(VARIABLE, "bfloat16")
     student, images = _student(), torch.rand(1, 1, 64, 64)
     student.encoder.hold_in(torch.bfloat16)
     deployed = DeployedSemanticSam(CONFIG, in_channels=1, num_classes=3)
     state = deployed_state(student)
     assert {tensor.dtype for tensor in state.values()} == {torch.float32}
-    deployed.eval().load_state_dict(state)
+    deployed.load_state_dict(state)
     with torch.no_grad():
         assert torch.equal(deployed(images), student.predict(images))
 
@@ -155,69 +149,6 @@ def test_configuration_switches_checkpointing_on() -> None:
         architecture="vit_tiny", random_weights=True, image_size=96, gradient_checkpointing=True
     )
     assert build_foundation(config, 1, 2).encoder.checkpointing
-
-
-def _prompted(seed: int) -> tuple[torch.nn.Module, torch.nn.Module]:
-    """A network that prompts SAM, and SAM."""
-    torch.manual_seed(seed)
-    config = PromptedFoundationConfig(architecture="vit_tiny", random_weights=True, image_size=96)
-    prompting = torch.nn.Conv2d(1, 3, kernel_size=1)
-    return prompting, build_prompted_sam(config, in_channels=1, num_classes=3)
-
-
-def _exported(kind: str, seed: int) -> tuple[torch.nn.Module, dict[str, torch.Tensor]]:
-    """A network for prediction, not filled yet, and weights for it."""
-    if kind == "semantic":
-        return DeployedSemanticSam(CONFIG, in_channels=1, num_classes=3), deployed_state(_student(seed))
-    prompting, sam = _prompted(seed)
-    config = PromptedFoundationConfig(architecture="vit_tiny", random_weights=True, image_size=96)
-    empty = DeployedPromptedSam(config, torch.nn.Conv2d(1, 3, kernel_size=1), in_channels=1, num_classes=3)
-    return empty, deployed_prompted_state(prompting, sam)
-
-
-@pytest.mark.parametrize("kind", ["semantic", "prompted"])
-@pytest.mark.parametrize("has_instructions", [False, True])
-def test_prediction_on_a_cpu_uses_its_bfloat16_instructions(monkeypatch, kind, has_instructions) -> None:
-    """In the encoder's blocks alone, only where the CPU has them, and with the weights of every fold."""
-    monkeypatch.setattr(sam_encoder, "CPU_COMPUTES_BFLOAT16", has_instructions)
-    deployed, _ = _exported(kind, seed=0)
-    computed: dict[str, torch.dtype] = {}
-
-    def note(name: str, module: torch.nn.Module) -> None:
-        module.register_forward_hook(lambda _, __, output: computed.update({name: output.dtype}))
-
-    note("encoder", deployed.sam.encoder.vit.blocks[1].attn.qkv)
-    decoders = [m for m in deployed.modules() if isinstance(m, MaskDecoder)]
-    note("decoder", decoders[0].output_upscaling)
-    inside = torch.bfloat16 if has_instructions else torch.float32
-    images = torch.rand(1, 1, 96, 96)
-    for fold in range(2):
-        exact, state = _exported(kind, seed=fold)
-        name = "sam.encoder.vit.blocks.0.attn.proj.weight"
-        state[name] = state[name] * (1 + fold)
-        exact.load_state_dict(state)
-        deployed.load_state_dict(state)
-        # as nnU-Net's predictor does it
-        with torch.inference_mode():
-            got, expected = deployed.eval()(images), exact(images)
-        assert computed == {"encoder": inside, "decoder": torch.float32}
-        assert got.dtype == torch.float32
-        torch.testing.assert_close(got, expected, rtol=0.05, atol=0.05 * expected.abs().max().item())
-
-
-def test_only_evaluation_on_a_cpu_holds_a_network_for_prediction(monkeypatch) -> None:
-    """A GPU computes in what its caller has chosen, whatever the network did before."""
-    monkeypatch.setattr(sam_encoder, "CPU_COMPUTES_BFLOAT16", True)
-    deployed = DeployedSemanticSam(CONFIG, in_channels=1, num_classes=3)
-    assert deployed.train().sam.encoder.vit.blocks[0].attn.qkv.weight.dtype == torch.float32
-    with torch.inference_mode():
-        deployed.eval()
-    weight = deployed.sam.encoder.vit.blocks[0].attn.qkv.weight
-    assert weight.dtype == torch.bfloat16
-    assert not weight.is_inference()
-    moved = deployed.to("meta").eval()
-    assert moved.sam.encoder.vit.blocks[0].attn.qkv.weight.dtype == torch.float32
-    assert moved.sam.encoder._held_in is None
 
 
 def test_held_frozen_weights_of_a_training_stay_held_wherever_they_go() -> None:
