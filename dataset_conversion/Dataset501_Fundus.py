@@ -3,7 +3,7 @@ r"""Optic cup and disc in retinal fundus photographs of four centres.
 Data: the "Fundus" release of DoFE (Wang et al., "DoFE: Domain-oriented Feature Embedding for Generalizable
 Fundus Image Segmentation on Unseen Datasets", IEEE TMI 2020; https://github.com/emma-sjwang/Dofe). Domain1 is
 Drishti-GS, Domain2 RIM-ONE-r3, Domain3 REFUGE's training and Domain4 REFUGE's validation images; each of
-these data sets has terms of its own, to be found at its publisher's.
+these data sets has terms of its own; see its publisher.
 
 Expected below the input folder: DomainN/{train,test}/ROIs/{image,mask}/NAME.png. Values of a mask: 0 optic
 cup, 128 the disc's rim, 255 background. Labels written: 1 cup, 2 disc rim. The optic DISC of the literature

@@ -1,7 +1,7 @@
 r"""Left ventricle, myocardium and right ventricle in cardiac cine MRI of four vendors.
 
 Data: M&Ms (Campello et al., "Multi-Centre, Multi-Vendor and Multi-Disease Cardiac Segmentation: The M&Ms
-Challenge", IEEE TMI 2021; https://www.ub.edu/mnms). To be had after registration there, under the terms
+Challenge", IEEE TMI 2021; https://www.ub.edu/mnms). Available there after registration, under the terms
 stated there.
 
 Expected below the input folder, one of

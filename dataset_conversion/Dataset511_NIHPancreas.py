@@ -18,7 +18,7 @@ files', and the order of slices and rows may be reversed. So:
 - where they contradict each other, nothing is guessed: the converter stops and says, for each possible
   reversal of axes, how much of the label would lie on soft tissue. Look at both, for example in ITK-SNAP, and
   give --flip-labels, which then holds for all labels, whatever their headers say;
-- in any case there is a warning for each label of which clearly more would lie on soft tissue if it were
+- there is always a warning for each label of which clearly more would lie on soft tissue if it were
   reversed.
 
 Label written: 1 pancreas. A case without a label is used as unlabeled; among the test data it is an error.

@@ -8,7 +8,7 @@ Expected below the input folder, in each case with the folders image/ and mask/ 
 - TestDataset/NAME/ (may be missing): one folder for each test set, whose name becomes the domain of its cases
   in dataset.json, for evaluation by domain.
 
-Files are png, jpg, bmp or tif with 8 bits a channel. A mask has the name of its image, or that with
+Files are png, jpg, bmp or tif with 8 bits per channel. A mask has the name of its image, or that with
 --mask-suffix; the endings may differ. All images are written as grey if all are grey, else as RGB.
 
 One class: a mask is grey, and what is above --threshold is foreground, which also clears the artefacts of

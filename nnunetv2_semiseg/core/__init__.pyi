@@ -1,5 +1,6 @@
 from .batch import SemiSegBatch as SemiSegBatch
 from .config import (
+    STRICT as STRICT,
     Precision as Precision,
     TrainingConfig as TrainingConfig,
     ViewsConfig as ViewsConfig,

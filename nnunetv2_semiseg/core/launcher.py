@@ -1,4 +1,4 @@
-"""Running command lines whose output is kept in files."""
+"""Running commands whose output goes to files."""
 
 from __future__ import annotations
 

@@ -18,8 +18,9 @@ def average_gradients(parameters: Iterable[nn.Parameter]) -> None:
     """Give each parameter the mean of its gradients over all ranks; one exchange for each number format.
 
     Args:
-        parameters: The same ones on every rank, in the same order. Where a rank has no gradient it counts as
-            0; where none has, as of an output that no loss looks at, there is none afterwards.
+        parameters: Parameters, the same on every rank and in the same order. A missing gradient counts as 0
+            if another rank has one. A parameter that has none on any rank, as when no loss depends on it,
+            gets none.
     """
     if world_size() == 1:
         return

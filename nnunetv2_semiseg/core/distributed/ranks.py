@@ -16,24 +16,24 @@ from torch import distributed as dist
 T = TypeVar("T")
 
 PATIENCE = timedelta(days=30)
-"""How long the others wait for rank 0, which may preprocess, draw or measure for hours."""
+"""Time that the others wait for rank 0, which may preprocess, draw or measure for hours."""
 
 _patient: list[Any] = []
 """All processes, and the group of the same processes that waits so long."""
 
 
 def world_size() -> int:
-    """How many processes train together; 1 without a group."""
+    """Number of processes that train together; 1 without a group."""
     return int(dist.get_world_size()) if dist.is_available() and dist.is_initialized() else 1
 
 
 def rank() -> int:
-    """The number of this process, from 0; 0 without a group."""
+    """Number of this process, from 0; 0 without a group."""
     return int(dist.get_rank()) if dist.is_available() and dist.is_initialized() else 0
 
 
 def gather_objects(value: T) -> list[T]:
-    """What each rank gave, by rank, on every rank. All ranks must call it.
+    """Values of all ranks in the order of the ranks, on every rank. All ranks must call it.
 
     Args:
         value: What this rank gives, anything that can be pickled.

@@ -1,4 +1,4 @@
-"""What part of a step's samples each rank takes."""
+"""Which part of a step's samples each rank takes."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ def shares(samples: Mapping[str, int]) -> tuple[int, ...]:
 
 
 def foreground_share(batch_size: int, percent: float) -> float:
-    """What part of this rank's labeled samples is to show foreground.
+    """Share of this rank's labeled samples that must show foreground, 0 to 1.
 
-    nnU-Net makes sure of it for the last samples of a batch, so that it is the last ranks' task.
+    nnU-Net sees to it for the last samples of a batch, so it is up to the last ranks.
 
     Args:
         batch_size: Labeled samples of a step, on all ranks together.

@@ -19,8 +19,8 @@ from nnunetv2_semiseg.core.distributed.ranks import world_size
 def sums_over_ranks(*sums: torch.Tensor) -> tuple[torch.Tensor, ...]:
     """The sums of all ranks' tensors, in one exchange; in a training of one process, the tensors themselves.
 
-    Every rank must call it in the same order. What a loss makes of these sums must be the same on all ranks,
-    as it is where nothing but such sums and plain numbers goes into it; other terms may be added.
+    All ranks must call it in the same order and make the same of the sums, as they do if a loss is computed
+    from such sums and plain numbers alone; other terms may be added to it.
 
     Args:
         sums: Sums over this rank's batch, all of one shape.

@@ -19,7 +19,7 @@ def take_weights_of_rank_zero(modules: Iterable[nn.Module]) -> None:
     ranks take equal steps; so do their teachers, which follow them.
 
     Args:
-        modules: The same ones on every rank; what they share is sent once.
+        modules: Networks, the same on every rank; parameters that they share are sent once.
     """
     if world_size() == 1:
         return
@@ -33,10 +33,10 @@ def take_weights_of_rank_zero(modules: Iterable[nn.Module]) -> None:
 def with_common_statistics(network: nn.Module, device: torch.device) -> nn.Module:
     """A network whose batch norms, if it has any, look at the batches of all ranks.
 
-    As nnU-Net does. On a CPU, for which torch has no such layer, each rank goes by its own batch.
+    This is what nnU-Net does. torch has no such layer for CPUs, where each rank goes by its own batch.
 
     Args:
-        network: Changed in place where it can be.
+        network: Network that may be changed in place.
         device: The training's device.
     """
     has_any = any(isinstance(part, _BatchNorm) for part in network.modules())

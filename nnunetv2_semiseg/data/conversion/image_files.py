@@ -36,7 +36,7 @@ def load_image(path: Path) -> Image.Image:
     """An 8 bit image in the mode of its file.
 
     Raises:
-        UserError: The file is not a readable image of 8 bits a channel, holds several images, or is to be
+        UserError: The file is not a readable image with 8 bits per channel, holds several images, or is to be
             rotated when shown.
     """
     with reading(path, REMEDY), Image.open(path) as image:

@@ -154,7 +154,7 @@ def write_phantom_dataset(
     Args:
         raw_folder: The folder of raw datasets.
         dataset_id: 1 to 999.
-        name: What follows ``DatasetNNN_``.
+        name: Rest of the dataset's name, behind ``DatasetNNN_``.
         options: Extent of the dataset.
         overwrite: Whether an existing dataset of this id and name is replaced.
 

@@ -1,4 +1,4 @@
-"""2D releases: png images with png masks, one folder a domain."""
+"""2D releases: png images with png masks, with one folder for each domain."""
 
 from __future__ import annotations
 

@@ -73,7 +73,7 @@ class ConversionOptions(SourceOptions):
     Attributes:
         labeled_domain: Domain whose cases keep their labels.
         num_labeled: Number of cases that keep their labels; of groups, where the release has groups.
-        labeled_list: File that names these cases instead, one a line.
+        labeled_list: File that names these cases instead, one per line.
         selection: ``first`` by name or ``random``.
         seed: Seed of the random selection.
     """

@@ -35,7 +35,7 @@ class TestListOptions(ConversionOptions):
     """What a user chooses for a release without a split.
 
     Attributes:
-        test_list: File that names the test cases, one a line; None for the last fifth.
+        test_list: File that names the test cases, one per line; None for the last fifth.
     """
 
     test_list: Path | None = None
@@ -54,7 +54,7 @@ def held_out_cases(
 
     Args:
         names: Names of all cases.
-        test_list: File that names the test cases, one a line; None for the last fifth.
+        test_list: File that names the test cases, one per line; None for the last fifth.
         name_in_list: Function that gives the case that a line of the list names.
 
     Raises:

@@ -1,4 +1,4 @@
-"""3D releases: .nii.gz volumes with .nii.gz masks beside them, one folder a domain; and their slices."""
+"""3D releases: .nii.gz volumes with masks beside them, one folder for each domain; and their slices."""
 
 from __future__ import annotations
 

@@ -1,13 +1,13 @@
-"""Every task as often as any other, however many cases each is annotated in.
+"""Sampling of training cases so that all tasks are trained equally often, however many cases each has.
 
-A task is drawn evenly of all T, then a case evenly of the ``n_t`` that are annotated for it. nnU-Net's loader
-draws cases and knows no tasks, so that the draw is turned round: first the case, then one of its tasks::
+A task is drawn uniformly from all T, then a case uniformly from the ``n_t`` annotated for it. nnU-Net's
+loader draws cases and knows no tasks, so the order is reversed: first the case, then one of its tasks::
 
     p(i) = sum over the tasks t of case i of 1 / (T n_t)
     p(t | i) = 1 / (T n_t) / p(i)
 
-Each task's share is 1 / T for any tasks that have a case. Where cases of one source are all annotated for the
-same tasks, a case's task is drawn evenly.
+Each task's share is 1 / T if all tasks have a case. Where all cases of a source are annotated for the same
+tasks, a case's task is drawn uniformly.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class TaskSampling:
 
         Args:
             case_tasks: The task ids, from 0, of every labeled case of the training, and of no other case.
-            num_tasks: T.
+            num_tasks: Number of tasks, T.
 
         Raises:
             UserError: A case has no task, or an unknown one, or a task has no case.
@@ -66,9 +66,9 @@ class TaskSampling:
             cases: All cases of the training, in the loader's order.
 
         Returns:
-            One probability a case; together 1.
+            A probability for each case; their sum is 1.
         """
-        probabilities: Probabilities = self._joint[self._of(cases)].sum(1).numpy()
+        probabilities: Probabilities = self._joint[self._rows_of(cases)].sum(1).numpy()
         return probabilities
 
     def draw_tasks(self, cases: Sequence[str]) -> torch.Tensor:
@@ -80,7 +80,7 @@ class TaskSampling:
         Returns:
             Task ids, ``L``, int64.
         """
-        return torch.multinomial(self._joint[self._of(cases)], 1)[:, 0]
+        return torch.multinomial(self._joint[self._rows_of(cases)], 1)[:, 0]
 
     def tasks_of(self, cases: Sequence[str]) -> torch.Tensor:
         """All tasks of each drawn case.
@@ -92,9 +92,9 @@ class TaskSampling:
             Task ids in order, ``L x K``, int64; K is the most that any case has, and -1 stands behind those
             of a case that has fewer.
         """
-        return self._tasks[self._of(cases)]
+        return self._tasks[self._rows_of(cases)]
 
-    def _of(self, cases: Sequence[str]) -> list[int]:
+    def _rows_of(self, cases: Sequence[str]) -> list[int]:
         return [self._rows[case] for case in cases]
 
 

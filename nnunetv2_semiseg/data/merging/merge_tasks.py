@@ -1,4 +1,4 @@
-"""Several datasets, each annotated for its own structures alone, as one with a label for each task."""
+"""Merging datasets that are each annotated for different structures into one with a label for each task."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def merge_tasks(
     Args:
         folders: Raw datasets, each annotated for its own structures alone. Their order decides the labels.
         dataset_id: Id of the new dataset.
-        name: What follows ``DatasetNNN_`` in the new dataset's name.
+        name: Rest of the new dataset's name, behind ``DatasetNNN_``.
         structures: Structures of a dataset that become tasks, by name of the dataset; all of them where it
             has no entry. The others become background.
         overwrite: Whether an existing dataset of this id and name is replaced.

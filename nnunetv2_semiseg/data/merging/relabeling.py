@@ -14,7 +14,7 @@ from nnunetv2_semiseg.data.conversion.volume_files import decode_values
 from nnunetv2_semiseg.data.merging.tasks import BACKGROUND, Task
 
 MAX_TASKS = 255
-"""Largest label that fits into the 8 bits a voxel of the label maps that are written."""
+"""Largest label that fits into the label maps written, which have 8 bits per voxel."""
 
 
 def plan_tasks(structures: Mapping[str, Mapping[str, int]]) -> tuple[Task, ...]:

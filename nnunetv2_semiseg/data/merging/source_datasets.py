@@ -1,4 +1,4 @@
-"""Raw datasets that are to be merged: what each must be, and what they must have in common."""
+"""Raw datasets that are to be merged: what each of them must be like, and what they must have in common."""
 
 from __future__ import annotations
 

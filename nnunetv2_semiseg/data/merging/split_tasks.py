@@ -1,4 +1,4 @@
-"""Label maps of a merged dataset back to the labels, case names and file endings of its sources."""
+"""Turning label maps of a merged dataset back into those of its sources: labels, names and file endings."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def split_tasks(dataset: Path, labels: Path, output: Path, overwrite: bool = Fal
     Args:
         dataset: The merged raw dataset.
         labels: Folder with label maps of its cases.
-        output: Folder to be written, complete or not at all.
+        output: Folder to be written, whole or not at all.
         overwrite: Whether an existing folder is replaced.
 
     Returns:

@@ -1,4 +1,4 @@
-"""Tasks of a dataset that was merged of partially annotated ones: what ``dataset.json`` says of them.
+"""Tasks of a dataset that was merged from partially annotated ones: what ``dataset.json`` says of them.
 
 A task is one structure of one source dataset. The merged dataset has one label for each task, and three keys
 that nnU-Net does not look at::
@@ -82,7 +82,7 @@ class TaskTable:
         """Some of the tasks alone, with the labels 1, 2, ... in the given order, and their cases.
 
         Raises:
-            UserError: ``names`` has none, one twice, or one that there is not.
+            UserError: ``names`` is empty, or has a name twice or one that is no task.
         """
         known = {task.name: task for task in self.tasks}
         for name in names:

@@ -1,4 +1,4 @@
-"""A user's own images as unlabeled images of a raw dataset: all of them, or none if any of them is bad."""
+"""Adding a user's own images to the unlabeled images of a raw dataset: all of them, or none if one is bad."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ IMAGE_ENDINGS = {
     ".gif",
     *(ending for reader in LIST_OF_IO_CLASSES for ending in reader.supported_file_endings),
 }
-"""Files with these are meant to be images; others, such as a readme, are not looked at."""
+"""Endings of files that are meant to be images; others, such as a readme, are ignored."""
 
 MAX_PROBLEMS = 10
 """Number of problems that one message shows."""
@@ -51,7 +51,7 @@ KILLED = (
 )
 
 CaseFiles: TypeAlias = dict[str, list[Path]]
-"""The files of each case, in the order of the channels."""
+"""Files of each case, in the order of the channels."""
 
 
 @dataclass(frozen=True)
@@ -77,10 +77,11 @@ def add_unlabeled(
 
     Args:
         dataset: The raw dataset.
-        images: Folder with the images; folders in it are not looked at.
-        domain: Name to note in dataset.json for the new cases.
-        copy: Copy instead of linking.
-        num_processes: Background processes that read the images; few images are read in this one.
+        images: Folder with the images; its subfolders are ignored.
+        domain: Domain of the new cases, to be noted in dataset.json.
+        copy: Whether files are copied instead of linked.
+        num_processes: Number of background processes that read the images; a few images are read in this
+            process.
 
     Returns:
         The cases added, and warnings about spacings far from those of the labeled images.
@@ -119,7 +120,7 @@ def add_unlabeled(
 
 
 def _group_files(folder: Path, ending: str, files_per_case: int) -> tuple[CaseFiles, list[str]]:
-    """Files by case, and what is wrong with names."""
+    """Files of each case, and what is wrong with file names."""
     if not folder.is_dir():
         raise UserFileError(f"{folder} is not a folder")
     by_case: dict[str, dict[int, Path]] = {}

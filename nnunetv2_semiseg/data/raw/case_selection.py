@@ -92,7 +92,7 @@ def listed_cases(
     """The cases that a list names, each once, in its order; empty lines don't count.
 
     Args:
-        path: Text file with a case a line.
+        path: Text file with one case per line.
         names: Names of the existing cases.
         what: Words for these cases in an error message.
         name_of: Function that gives the case that a line names.

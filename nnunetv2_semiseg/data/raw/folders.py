@@ -80,7 +80,7 @@ def new_dataset_folder(parent: Path, dataset_id: int, name: str, overwrite: bool
     Args:
         parent: The folder of raw datasets.
         dataset_id: 1 to 999.
-        name: What follows ``DatasetNNN_``; letters, digits, ``_`` and ``-``.
+        name: Rest of the dataset's name, behind ``DatasetNNN_``: letters, digits, ``_`` and ``-``.
         overwrite: Whether the dataset may exist already.
 
     Returns:

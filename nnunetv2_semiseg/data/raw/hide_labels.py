@@ -1,4 +1,4 @@
-"""Any labeled raw dataset as a semi-supervised one: some cases keep their labels, the others lose them."""
+"""Making a labeled raw dataset semi-supervised: some cases keep their labels, the others lose them."""
 
 from __future__ import annotations
 
@@ -48,12 +48,12 @@ def hide_labels(
     Args:
         source: The raw dataset.
         dataset_id: Id of the new dataset, which is written next to ``source``.
-        name: What follows ``DatasetNNN_`` in the new dataset's name.
+        name: Rest of the new dataset's name, behind ``DatasetNNN_``.
         num_labeled: Number of cases that keep their labels; None with a list.
         selection: ``first`` by name or ``random``.
         seed: Seed of the random selection.
         overwrite: Whether an existing dataset of this id and name is replaced.
-        labeled_list: A file that names the cases that keep their labels, or their label files, one a line.
+        labeled_list: A file that names the cases that keep their labels, or their label files, one per line.
 
     Returns:
         The new dataset's folder.

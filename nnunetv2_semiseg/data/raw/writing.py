@@ -83,7 +83,7 @@ def write_raw_dataset(
     Args:
         parent: The folder of raw datasets.
         dataset_id: 1 to 999.
-        name: What follows ``DatasetNNN_``.
+        name: Rest of the dataset's name, behind ``DatasetNNN_``.
         info: What dataset.json says of the dataset.
         cases: All cases of all parts.
         overwrite: Whether an existing dataset of this id and name is replaced.

@@ -1,4 +1,4 @@
-"""Preprocessing of a dataset's unlabeled images, only of what is new or changed."""
+"""Preprocessing of those unlabeled images of a dataset that are new or changed."""
 
 from __future__ import annotations
 
@@ -58,9 +58,8 @@ def preprocess_unlabeled(
     """Bring the preprocessed unlabeled images of a configuration up to date.
 
     Images in ``imagesUn/`` that are new or changed are preprocessed, those that are gone are removed; if the
-    plans have changed in a field that preprocessing uses, all are redone. A run that is killed goes on where
-    it was when started again. Where the raw dataset is not on this machine, what is already preprocessed is
-    used.
+    plans have changed in a field that preprocessing uses, all are redone. A run that was killed goes on when
+    it is started again. Where the raw dataset is not on this machine, what is already preprocessed is used.
 
     Args:
         dataset_name: ``DatasetNNN_Name``.
@@ -181,7 +180,7 @@ def _update(
 def _already_preprocessed(
     store: UnlabeledStore, fields: Mapping[str, Any], dataset_name: str, log: Log
 ) -> UnlabeledData:
-    """What an earlier run left, where there are no raw images to compare it with."""
+    """What an earlier run has preprocessed, where there are no raw images to compare it with."""
     remedy = (
         f"set nnUNet_raw to a folder with {dataset_name}/{UNLABELED_IMAGES}, so that they can be preprocessed"
     )
@@ -208,7 +207,7 @@ def _announce(
     current: set[str],
     log: Log,
 ) -> None:
-    """Say what is going to be done, and why."""
+    """Tell the user what is going to be done, and why."""
     changed = store.manifest.changed_fields(fields)
     if store.manifest.cases and changed:
         log(f"the plans changed ({', '.join(changed)}): all unlabeled images are preprocessed again")
