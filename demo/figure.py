@@ -16,13 +16,13 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from PIL import Image
 
+from nnunetv2_semiseg.data.conversion.image_files import LabelArray
+
 COLOURS = ("#f2a900", "#00a3ad")
 """Colors of the labels 1 and 2; apart for colour-blind eyes too."""
 
 OPACITY = 0.55
 TITLE = "SYNTHETIC test images. White outline: truth. Number: Dice in percent, mean of both organs"
-
-LabelArray = npt.NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
