@@ -197,10 +197,18 @@ def test_the_second_process_waits_where_it_can_say_so(tmp_path: Path, holder: Ev
     assert said == [BUSY]
 
 
-def test_a_lock_ends_with_its_block(tmp_path: Path) -> None:
+def test_a_lock_ends_with_its_block(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[FileLock] = []
+
+    def make(file: Path) -> FileLock:
+        made.append(FileLock(file))  # kept: a lock that nobody holds any more ends by itself
+        return made[-1]
+
+    monkeypatch.setattr(files, "FileLock", make)
     for _ in range(2):
         with pytest.raises(KeyError), locked(tmp_path / ".lock", BUSY):
             raise KeyError
+    assert [lock.is_locked for lock in made] == [False, False]
 
 
 @pytest.mark.parametrize("error", [OSError("no locks"), NotImplementedError("no locks")])

@@ -8,6 +8,7 @@ import shutil
 
 import numpy as np
 import pytest
+from filelock import FileLock
 from nnunetv2.training.dataloading.nnunet_dataset import infer_dataset_class, nnUNetDatasetBlosc2
 from skimage import io
 from threads import use_threads
@@ -92,6 +93,20 @@ def test_a_copy_with_other_times_touches_no_case(dataset):
     os.utime(copied, ns=(0, 0))
     dataset.preprocess()
     assert dataset.modified() == after
+
+
+def test_no_times_are_noted_on_a_disk_without_locks(dataset, monkeypatch):
+    """Another process may be writing the manifest."""
+    dataset.preprocess()
+    before = dataset.modified()
+    os.utime(dataset.raw / "imagesUn" / "u1_0000.png", ns=(0, 0))
+
+    def refuse(*_, **__):
+        raise OSError("no locks here")
+
+    monkeypatch.setattr(FileLock, "acquire", refuse)
+    assert dataset.preprocess().cases == ("u1", "u2", "u3")
+    assert dataset.modified() == before
 
 
 def test_other_content_of_the_same_size_and_an_old_record(dataset):
