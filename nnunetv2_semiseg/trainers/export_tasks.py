@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ import torch
 from nnunetv2.evaluation.evaluate_predictions import load_summary_json
 
 from nnunetv2_semiseg.core.errors import UserError, UserFileError
-from nnunetv2_semiseg.core.files import staged_folder
+from nnunetv2_semiseg.core.files import read_json, staged_folder, write_json
 from nnunetv2_semiseg.core.plans_file import limited_plans
 from nnunetv2_semiseg.data.merging.tasks import BACKGROUND, TaskTable, read_tasks
 from nnunetv2_semiseg.evaluation.measuring.by_task import limited_summary, write_summary
@@ -76,8 +75,8 @@ def export_tasks(
             raise UserFileError(f"{file} does not exist; train this model first, or name another one")
     limited = _limited_model(model, _configuration(_final(model, folds[0])), names)
     with staged_folder(output) as folder:
-        (folder / PLANS).write_text(json.dumps(limited.plans, indent=4))
-        (folder / DATASET).write_text(json.dumps(limited.dataset_json, indent=4))
+        write_json(folder / PLANS, limited.plans, indent=4)
+        write_json(folder / DATASET, limited.dataset_json, indent=4)
         if (model / FINGERPRINT).is_file():
             shutil.copyfile(model / FINGERPRINT, folder / FINGERPRINT)
         for fold in folds:
@@ -102,7 +101,8 @@ def _configuration(file: Path) -> str:
 
 
 def _limited_model(model: Path, configuration: str, names: Sequence[str]) -> LimitedModel:
-    plans, dataset_json = (json.loads((model / name).read_text()) for name in (PLANS, DATASET))
+    remedy = "train the model again, or take the file from a copy of it"
+    plans, dataset_json = (read_json(model / name, remedy) for name in (PLANS, DATASET))
     table = read_tasks(dataset_json, model / DATASET)
     tasks = table.limited_to(names)
     old = {task.name: task.label for task in table.tasks}
