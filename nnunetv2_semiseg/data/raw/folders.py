@@ -8,7 +8,7 @@ import shutil
 import warnings
 from pathlib import Path
 
-from nnunetv2.paths import nnUNet_preprocessed, nnUNet_raw
+from nnunetv2.paths import nnUNet_preprocessed, nnUNet_raw, nnUNet_results
 from nnunetv2.utilities.dataset_name_id_conversion import (
     find_candidate_datasets,
     maybe_convert_to_dataset_name,
@@ -32,7 +32,7 @@ def raw_folder() -> Path:
     Raises:
         UserError: The variable is not set.
     """
-    return _set_folder(nnUNet_raw.get(), "nnUNet_raw", "raw")
+    return _set_folder(nnUNet_raw.get(), "nnUNet_raw", "raw datasets")
 
 
 def preprocessed_folder() -> Path:
@@ -41,7 +41,16 @@ def preprocessed_folder() -> Path:
     Raises:
         UserError: The variable is not set.
     """
-    return _set_folder(nnUNet_preprocessed.get(), "nnUNet_preprocessed", "preprocessed")
+    return _set_folder(nnUNet_preprocessed.get(), "nnUNet_preprocessed", "preprocessed datasets")
+
+
+def results_folder() -> Path:
+    """The folder that the environment variable ``nnUNet_results`` names.
+
+    Raises:
+        UserError: The variable is not set.
+    """
+    return _set_folder(nnUNet_results.get(), "nnUNet_results", "trained models")
 
 
 def find_raw_dataset(dataset: int | str) -> Path:
@@ -119,9 +128,9 @@ def link_or_copy(source: Path, target: Path, copy: bool = False) -> None:
     shutil.copyfile(source, target)
 
 
-def _set_folder(value: str | None, variable: str, kind: str) -> Path:
+def _set_folder(value: str | None, variable: str, content: str) -> Path:
     if not value:
-        raise UserError(f"{variable} is not set; let it name the folder of your {kind} datasets")
+        raise UserError(f"{variable} is not set; let it name the folder of your {content}")
     return Path(value)
 
 
