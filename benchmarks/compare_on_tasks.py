@@ -22,7 +22,6 @@ from pathlib import Path
 from nnunetv2.paths import nnUNet_raw, nnUNet_results
 
 from benchmarks.comparison import BASELINE, comparison_parser, plans_file, write_configuration
-from nnunetv2_semiseg.commands.datasets import dataset_name, read_planned, read_plans
 from nnunetv2_semiseg.commands.errors import clean_exit
 from nnunetv2_semiseg.commands.plugin import VARIABLE, plugin_path
 from nnunetv2_semiseg.comparing.comparison import Comparison
@@ -33,7 +32,9 @@ from nnunetv2_semiseg.comparing.jobs import Job
 from nnunetv2_semiseg.comparing.settings import common_settings
 from nnunetv2_semiseg.comparing.workers import run_jobs
 from nnunetv2_semiseg.core.errors import UserError
+from nnunetv2_semiseg.core.plans_file import read_planned, read_plans
 from nnunetv2_semiseg.data.merging.tasks import read_source_endings, read_tasks
+from nnunetv2_semiseg.data.raw.folders import dataset_name
 from nnunetv2_semiseg.data.raw.reading import images_by_case, read_dataset_json
 from nnunetv2_semiseg.evaluation.measuring.cases import measure_cases
 from nnunetv2_semiseg.evaluation.measuring.label_files import match_cases

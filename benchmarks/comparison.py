@@ -9,9 +9,8 @@ from typing import Any
 from nnunetv2.paths import nnUNet_preprocessed
 
 from demo.small_network import small_architecture
-from nnunetv2_semiseg.commands.datasets import read_plans
 from nnunetv2_semiseg.core.config import merge_nested
-from nnunetv2_semiseg.core.plans_file import write_plans
+from nnunetv2_semiseg.core.plans_file import read_plans, write_plans
 from nnunetv2_semiseg.methods.settings import configured_plans, parse_settings
 
 BASELINE = "nnUNetTrainerSupervised"

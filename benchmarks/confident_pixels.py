@@ -28,9 +28,8 @@ from nnunetv2.paths import nnUNet_raw, nnUNet_results
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from nnunetv2_semiseg.commands.datasets import dataset_name
 from nnunetv2_semiseg.commands.errors import clean_exit
-from nnunetv2_semiseg.data.raw.folders import UNLABELED_IMAGES
+from nnunetv2_semiseg.data.raw.folders import UNLABELED_IMAGES, dataset_name
 from nnunetv2_semiseg.data.raw.reading import read_dataset_json
 
 

@@ -24,8 +24,9 @@ from nnunetv2.utilities.default_n_proc_DA import get_allowed_n_proc_DA
 from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 
 from benchmarks.measuring import print_machine
-from nnunetv2_semiseg.commands.datasets import dataset_name, read_planned, read_plans
 from nnunetv2_semiseg.commands.errors import clean_exit
+from nnunetv2_semiseg.core.plans_file import read_planned, read_plans
+from nnunetv2_semiseg.data.raw.folders import dataset_name
 from nnunetv2_semiseg.data.unlabeled.preprocessing import preprocess_unlabeled
 from nnunetv2_semiseg.methods.mean_teacher import MeanTeacher
 from nnunetv2_semiseg.trainers.made import trainer_of

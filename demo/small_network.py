@@ -17,7 +17,8 @@ from typing import Any
 
 from nnunetv2.paths import nnUNet_preprocessed
 
-from nnunetv2_semiseg.commands.datasets import dataset_name, read_plans
+from nnunetv2_semiseg.core.plans_file import read_plans
+from nnunetv2_semiseg.data.raw.folders import dataset_name
 
 STAGES = 4
 FEATURES = 8

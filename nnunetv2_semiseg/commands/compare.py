@@ -18,7 +18,6 @@ from nnunetv2_semiseg.commands.arguments import (
     add_processes_argument,
     positive,
 )
-from nnunetv2_semiseg.commands.datasets import read_planned, read_plans
 from nnunetv2_semiseg.commands.errors import clean_exit
 from nnunetv2_semiseg.commands.plugin import VARIABLE, plugin_path
 from nnunetv2_semiseg.comparing.comparison import Comparison
@@ -30,7 +29,7 @@ from nnunetv2_semiseg.comparing.flow import Prepared, prepare, run, script
 from nnunetv2_semiseg.comparing.reporting import measure
 from nnunetv2_semiseg.comparing.settings import common_settings
 from nnunetv2_semiseg.comparing.unlabeled import note_unlabeled
-from nnunetv2_semiseg.core.plans_file import check_name
+from nnunetv2_semiseg.core.plans_file import check_name, read_planned, read_plans
 from nnunetv2_semiseg.data.raw.folders import find_raw_dataset, preprocessed_folder, results_folder
 from nnunetv2_semiseg.data.raw.reading import read_dataset_json
 from nnunetv2_semiseg.evaluation.measuring.domains import unused_domains

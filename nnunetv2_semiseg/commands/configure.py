@@ -5,10 +5,9 @@ from __future__ import annotations
 import argparse
 import json
 
-from nnunetv2_semiseg.commands.datasets import dataset_name, read_plans
 from nnunetv2_semiseg.commands.errors import clean_exit
-from nnunetv2_semiseg.core.plans_file import only_writer, write_plans
-from nnunetv2_semiseg.data.raw.folders import preprocessed_folder
+from nnunetv2_semiseg.core.plans_file import only_writer, read_plans, write_plans
+from nnunetv2_semiseg.data.raw.folders import dataset_name, preprocessed_folder
 from nnunetv2_semiseg.methods.settings import (
     configured_plans,
     key_lines,

@@ -8,10 +8,10 @@ from typing import Any
 from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 
 from nnunetv2_semiseg.commands.arguments import add_dataset_argument, add_processes_argument
-from nnunetv2_semiseg.commands.datasets import dataset_name, read_planned, read_plans
 from nnunetv2_semiseg.commands.errors import clean_exit
 from nnunetv2_semiseg.core.errors import UserError
-from nnunetv2_semiseg.data.raw.folders import preprocessed_folder
+from nnunetv2_semiseg.core.plans_file import read_planned, read_plans
+from nnunetv2_semiseg.data.raw.folders import dataset_name, preprocessed_folder
 from nnunetv2_semiseg.data.unlabeled.preprocessing import preprocess_unlabeled
 
 DEFAULT_CONFIGURATIONS = ("2d", "3d_fullres")

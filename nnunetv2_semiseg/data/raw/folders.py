@@ -53,6 +53,29 @@ def results_folder() -> Path:
     return _set_folder(nnUNet_results.get(), "nnUNet_results", "trained models")
 
 
+def dataset_name(dataset: int | str) -> str:
+    """The whole name of a dataset in any of nnU-Net's folders.
+
+    Args:
+        dataset: The dataset's id (``27``, ``"27"``) or whole name (``"Dataset027_ACDC"``).
+
+    Raises:
+        UserFileError: No dataset has this id.
+        UserError: Several datasets have this id, or ``dataset`` is neither an id nor a name.
+    """
+    try:
+        return str(maybe_convert_to_dataset_name(dataset))
+    except ValueError:
+        raise UserError(f"'{dataset}' is neither an id nor a name such as Dataset027_ACDC") from None
+    except RuntimeError:
+        names = ", ".join(find_candidate_datasets(int(dataset)))
+        if names:
+            raise UserError(f"dataset id {dataset} belongs to several datasets: {names}") from None
+        # nnU-Net looks into all of its folders that are set
+        place = nnUNet_raw.get() or nnUNet_preprocessed.get() or nnUNet_results.get() or raw_folder()
+        raise UserFileError(f"{place} has no dataset with id {dataset}") from None
+
+
 def find_raw_dataset(dataset: int | str) -> Path:
     """The raw folder of an existing dataset.
 
@@ -64,15 +87,7 @@ def find_raw_dataset(dataset: int | str) -> Path:
         UserError: Several datasets have this id, or ``dataset`` is neither an id nor a name.
     """
     parent = raw_folder()
-    try:
-        name = str(maybe_convert_to_dataset_name(dataset))
-    except ValueError:
-        raise UserError(f"'{dataset}' is neither an id nor a name such as Dataset027_ACDC") from None
-    except RuntimeError:
-        names = ", ".join(find_candidate_datasets(int(dataset)))
-        if names:
-            raise UserError(f"dataset id {dataset} belongs to several datasets: {names}") from None
-        raise UserFileError(f"{parent} has no dataset with id {dataset}") from None
+    name = dataset_name(dataset)
     if not (parent / name / "dataset.json").is_file():
         raise UserFileError(f"{parent / name} has no dataset.json, so it is not a raw dataset")
     return parent / name
