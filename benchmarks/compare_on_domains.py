@@ -23,8 +23,8 @@ from nnunetv2.paths import nnUNet_results
 
 from benchmarks.comparison import BASELINE, comparison_parser, write_configuration
 from nnunetv2_semiseg.commands import compare
-from nnunetv2_semiseg.commands.datasets import dataset_name
 from nnunetv2_semiseg.commands.errors import clean_exit
+from nnunetv2_semiseg.data.raw.folders import dataset_name
 
 
 @clean_exit

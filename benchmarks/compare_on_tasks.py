@@ -22,7 +22,6 @@ from pathlib import Path
 from nnunetv2.paths import nnUNet_raw, nnUNet_results
 
 from benchmarks.comparison import BASELINE, comparison_parser, plans_file, write_configuration
-from nnunetv2_semiseg.commands.datasets import dataset_name, read_json
 from nnunetv2_semiseg.commands.errors import clean_exit
 from nnunetv2_semiseg.commands.plugin import VARIABLE, plugin_path
 from nnunetv2_semiseg.comparing.comparison import Comparison
@@ -33,8 +32,10 @@ from nnunetv2_semiseg.comparing.jobs import Job
 from nnunetv2_semiseg.comparing.settings import common_settings
 from nnunetv2_semiseg.comparing.workers import run_jobs
 from nnunetv2_semiseg.core.errors import UserError
+from nnunetv2_semiseg.core.plans_file import read_planned, read_plans
 from nnunetv2_semiseg.data.merging.tasks import read_source_endings, read_tasks
-from nnunetv2_semiseg.data.raw.reading import images_by_case
+from nnunetv2_semiseg.data.raw.folders import dataset_name
+from nnunetv2_semiseg.data.raw.reading import images_by_case, read_dataset_json
 from nnunetv2_semiseg.evaluation.measuring.cases import measure_cases
 from nnunetv2_semiseg.evaluation.measuring.label_files import match_cases
 from nnunetv2_semiseg.evaluation.measuring.scores import CLASS_MEAN
@@ -52,8 +53,8 @@ def main() -> None:
     arguments = comparison_parser(__doc__, configuration="3d_fullres", batch=2).parse_args()
     os.environ[VARIABLE] = plugin_path(os.environ.get(VARIABLE, ""))
     merged = dataset_name(arguments.dataset)
-    file = Path(nnUNet_raw) / merged / "dataset.json"
-    sources = list(read_source_endings(read_json(file, merged), file))
+    raw = Path(nnUNet_raw) / merged
+    sources = list(read_source_endings(read_dataset_json(raw), raw / "dataset.json"))
     devices = parse_devices([arguments.device])
     own_tasks = {source: tasks_of(merged, source) for source in sources}
     trained = {}
@@ -91,8 +92,8 @@ def tasks_of(merged: str, source: str) -> list[str]:
     Raises:
         UserError: Not all structures of the dataset are tasks, so that a model of these has other labels.
     """
-    file = Path(nnUNet_raw) / merged / "dataset.json"
-    table = read_tasks(read_json(file, merged), file)
+    raw = Path(nnUNet_raw) / merged
+    table = read_tasks(read_dataset_json(raw), raw / "dataset.json")
     tasks = sorted(
         (task for task in table.tasks if task.source == source), key=lambda task: task.source_label
     )
@@ -129,8 +130,7 @@ def train_and_predict(dataset: str, trainer: str, arguments: Namespace) -> Compa
     """One trainer on one dataset, as far as that is not done yet; where its files lie."""
     write_configuration(dataset, arguments)
     raw, file = Path(nnUNet_raw) / dataset, plans_file(dataset)
-    plans = read_json(file, dataset)
-    dataset_json = read_json(raw / "dataset.json", dataset)
+    plans, dataset_json = read_plans(file), read_dataset_json(raw)
     competitors = find_competitors([trainer])
     comparison = Comparison(
         raw=raw,
@@ -145,7 +145,7 @@ def train_and_predict(dataset: str, trainer: str, arguments: Namespace) -> Compa
         results=Path(nnUNet_results) / dataset,
     )
     images = images_by_case(raw / "imagesTs", dataset_json["file_ending"])
-    of_trainings = read_json(file.with_name("dataset.json"), dataset)
+    of_trainings = read_planned(file.with_name("dataset.json"))
     prepared = prepare(comparison, file, plans, of_trainings, images, arguments.device)
     run(prepared, parse_devices([arguments.device]), {})
     return comparison

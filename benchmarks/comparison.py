@@ -9,9 +9,8 @@ from typing import Any
 from nnunetv2.paths import nnUNet_preprocessed
 
 from demo.small_network import small_architecture
-from nnunetv2_semiseg.commands.datasets import read_json
 from nnunetv2_semiseg.core.config import merge_nested
-from nnunetv2_semiseg.core.plans_file import write_plans
+from nnunetv2_semiseg.core.plans_file import read_plans, write_plans
 from nnunetv2_semiseg.methods.settings import configured_plans, parse_settings
 
 BASELINE = "nnUNetTrainerSupervised"
@@ -26,7 +25,7 @@ def plans_file(dataset: str) -> Path:
 def write_configuration(dataset: str, arguments: argparse.Namespace) -> None:
     """Put a configuration with the chosen patch, network width and batch into the plans."""
     file = plans_file(dataset)
-    plans = read_json(file, dataset)
+    plans = read_plans(file)
     settings: dict[str, Any] = {
         "iterations_per_epoch": min(STEPS_PER_EPOCH, arguments.iterations),
         "validation_iterations_per_epoch": 2,

@@ -28,9 +28,9 @@ from nnunetv2.paths import nnUNet_raw, nnUNet_results
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from nnunetv2_semiseg.commands.datasets import dataset_name, read_json
 from nnunetv2_semiseg.commands.errors import clean_exit
-from nnunetv2_semiseg.data.raw.folders import UNLABELED_IMAGES
+from nnunetv2_semiseg.data.raw.folders import UNLABELED_IMAGES, dataset_name
+from nnunetv2_semiseg.data.raw.reading import read_dataset_json
 
 
 @dataclass
@@ -71,7 +71,7 @@ def main() -> None:
     arguments = _parser().parse_args()
     dataset = dataset_name(arguments.dataset)
     truth = true_labels([dataset_name(source) for source in arguments.truth])
-    dataset_json = read_json(Path(nnUNet_raw) / dataset / "dataset.json", dataset)
+    dataset_json = read_dataset_json(Path(nnUNet_raw) / dataset)
     names = list(dataset_json["labels"])
     print(f"share of pixels above {arguments.threshold} | right among them | the same by predicted class")
     for trainer in arguments.trainers:

@@ -24,8 +24,9 @@ from nnunetv2.utilities.default_n_proc_DA import get_allowed_n_proc_DA
 from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 
 from benchmarks.measuring import print_machine
-from nnunetv2_semiseg.commands.datasets import dataset_name, read_json
 from nnunetv2_semiseg.commands.errors import clean_exit
+from nnunetv2_semiseg.core.plans_file import read_planned, read_plans
+from nnunetv2_semiseg.data.raw.folders import dataset_name
 from nnunetv2_semiseg.data.unlabeled.preprocessing import preprocess_unlabeled
 from nnunetv2_semiseg.methods.mean_teacher import MeanTeacher
 from nnunetv2_semiseg.trainers.made import trainer_of
@@ -59,10 +60,7 @@ def main() -> None:
     torch.set_num_threads(1)
     name = dataset_name(arguments.dataset)
     folder = Path(nnUNet_preprocessed) / name
-    plans, dataset_json = (
-        read_json(folder / "nnUNetPlans.json", name),
-        read_json(folder / "dataset.json", name),
-    )
+    plans, dataset_json = read_plans(folder / "nnUNetPlans.json"), read_planned(folder / "dataset.json")
     plans["continue_training"] = False
     manager = PlansManager(plans)
     configuration = manager.get_configuration(arguments.configuration)

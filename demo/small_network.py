@@ -17,7 +17,8 @@ from typing import Any
 
 from nnunetv2.paths import nnUNet_preprocessed
 
-from nnunetv2_semiseg.commands.datasets import dataset_name, read_json
+from nnunetv2_semiseg.core.plans_file import read_plans
+from nnunetv2_semiseg.data.raw.folders import dataset_name
 
 STAGES = 4
 FEATURES = 8
@@ -80,7 +81,7 @@ def main() -> None:
     arguments = parser.parse_args()
     dataset = dataset_name(arguments.dataset)
     file = Path(nnUNet_preprocessed) / dataset / "nnUNetPlans.json"
-    plans = with_small_network(read_json(file, dataset), arguments.parent, arguments.name)
+    plans = with_small_network(read_plans(file), arguments.parent, arguments.name)
     file.write_text(json.dumps(plans, indent=4))
     width = f"{STAGES} stages, {FEATURES} features in the first"
     sys.stdout.write(f"{file}: configuration '{arguments.name}' has a network of {width}\n")

@@ -12,15 +12,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 
-from nnunetv2.paths import nnUNet_preprocessed, nnUNet_results
-
 from nnunetv2_semiseg.commands.arguments import (
     add_dataset_argument,
     add_overwrite_argument,
     add_processes_argument,
     positive,
 )
-from nnunetv2_semiseg.commands.datasets import read_json
 from nnunetv2_semiseg.commands.errors import clean_exit
 from nnunetv2_semiseg.commands.plugin import VARIABLE, plugin_path
 from nnunetv2_semiseg.comparing.comparison import Comparison
@@ -32,9 +29,8 @@ from nnunetv2_semiseg.comparing.flow import Prepared, prepare, run, script
 from nnunetv2_semiseg.comparing.reporting import measure
 from nnunetv2_semiseg.comparing.settings import common_settings
 from nnunetv2_semiseg.comparing.unlabeled import note_unlabeled
-from nnunetv2_semiseg.core.errors import UserError
-from nnunetv2_semiseg.core.plans_file import check_name
-from nnunetv2_semiseg.data.raw.folders import find_raw_dataset
+from nnunetv2_semiseg.core.plans_file import check_name, read_planned, read_plans
+from nnunetv2_semiseg.data.raw.folders import find_raw_dataset, preprocessed_folder, results_folder
 from nnunetv2_semiseg.data.raw.reading import read_dataset_json
 from nnunetv2_semiseg.evaluation.measuring.domains import unused_domains
 from nnunetv2_semiseg.evaluation.measuring.measures import MEASURES
@@ -87,13 +83,13 @@ def _prepared(arguments: argparse.Namespace, device: str) -> Prepared:
     images = held_out_images(raw, dataset_json)
     name = arguments.name or f"{arguments.configuration}_compare"
     check_name(name)
-    preprocessed = _folder("nnUNet_preprocessed", nnUNet_preprocessed.get()) / raw.name
+    preprocessed = preprocessed_folder() / raw.name
     plans_file = preprocessed / f"{arguments.plans}.json"
-    plans = read_json(plans_file, raw.name)
-    of_trainings = read_json(preprocessed / "dataset.json", raw.name)
+    plans = read_plans(plans_file)
+    of_trainings = read_planned(preprocessed / "dataset.json")
     competitors = find_competitors(arguments.trainers)
-    check_folds(preprocessed, arguments.folds, int(of_trainings.get("numTraining", 0)))
-    chosen = with_absolute_checkpoints(parse_settings(arguments.settings))
+    check_folds(preprocessed, arguments.folds, of_trainings)
+    settings = with_absolute_checkpoints(parse_settings(arguments.settings))
     comparison = Comparison(
         raw=raw,
         dataset_json=dataset_json,
@@ -102,9 +98,9 @@ def _prepared(arguments: argparse.Namespace, device: str) -> Prepared:
         name=name,
         folds=tuple(arguments.folds),
         competitors=competitors,
-        settings=common_settings(plans, arguments.configuration, competitors, arguments.iterations, chosen),
+        settings=common_settings(plans, arguments.configuration, competitors, arguments.iterations, settings),
         seeds=tuple(range(arguments.seeds)),
-        results=_folder("nnUNet_results", nnUNet_results.get()) / raw.name,
+        results=results_folder() / raw.name,
         ensemble=arguments.ensemble,
     )
     return prepare(comparison, plans_file, plans, of_trainings, images, device)
@@ -116,12 +112,6 @@ def _report(prepared: Prepared, output: Path, arguments: argparse.Namespace) -> 
     tables = [table_markdown(table) for table in (counts_table(report), costs_table(report))]
     print("\n".join([means_markdown(report, MEASURES[0]), *tables]))
     print(f"Wrote {output / PAGE}, with Markdown, JSON and CSV beside it")
-
-
-def _folder(variable: str, value: str | None) -> Path:
-    if not value:
-        raise UserError(f"{variable} is not set; let it name nnU-Net's folder")
-    return Path(value)
 
 
 @contextmanager

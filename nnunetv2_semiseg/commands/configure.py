@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import argparse
 import json
-from pathlib import Path
 
-from nnunetv2.paths import nnUNet_preprocessed
-
-from nnunetv2_semiseg.commands.datasets import dataset_name, read_json
 from nnunetv2_semiseg.commands.errors import clean_exit
-from nnunetv2_semiseg.core.plans_file import only_writer, write_plans
+from nnunetv2_semiseg.core.plans_file import only_writer, read_plans, write_plans
+from nnunetv2_semiseg.data.raw.folders import dataset_name, preprocessed_folder
 from nnunetv2_semiseg.methods.settings import (
     configured_plans,
     key_lines,
@@ -31,11 +28,11 @@ def main() -> None:
     if missing or not arguments.settings:
         parser.error(f"{', '.join(missing) or 'KEY=VALUE'} missing; --keys shows what can be set")
     name = dataset_name(arguments.d)
-    file = Path(nnUNet_preprocessed) / name / f"{arguments.p}.json"
+    file = preprocessed_folder() / name / f"{arguments.p}.json"
     settings = with_absolute_checkpoints(parse_settings(arguments.settings))
-    read_json(file, name)  # says what to do where there is none, and so no place for a lock
+    read_plans(file)  # says what to do where there is none, and so no place for a lock
     with only_writer(file):
-        plans = configured_plans(read_json(file, name), arguments.c, arguments.name, settings)
+        plans = configured_plans(read_plans(file), arguments.c, arguments.name, settings)
         write_plans(file, plans)
     print(f"{file}, configuration '{arguments.name}':")
     print(json.dumps(plans["configurations"][arguments.name], indent=4))

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
-
-from nnunetv2.utilities.file_path_utilities import get_output_folder
 
 from nnunetv2_semiseg.commands.arguments import (
     add_dataset_argument,
     add_folder_argument,
     add_overwrite_argument,
 )
-from nnunetv2_semiseg.commands.datasets import dataset_name
 from nnunetv2_semiseg.commands.errors import clean_exit
+from nnunetv2_semiseg.data.raw.folders import dataset_name, results_folder
 from nnunetv2_semiseg.trainers.export_tasks import export_tasks
 
 
@@ -22,8 +19,9 @@ def main() -> None:
     """Write a model folder that answers some tasks of a trained model."""
     arguments = _parser().parse_args()
     dataset = dataset_name(arguments.dataset)
-    model = get_output_folder(dataset, arguments.trainer, arguments.plans, arguments.configuration)
-    table = export_tasks(Path(model), arguments.folds, arguments.tasks, arguments.output, arguments.overwrite)
+    model = f"{arguments.trainer}__{arguments.plans}__{arguments.configuration}"
+    folder = results_folder() / dataset / model
+    table = export_tasks(folder, arguments.folds, arguments.tasks, arguments.output, arguments.overwrite)
     for task in table.tasks:
         print(f"label {task.label}: {task.name}")
     print(f"Wrote {arguments.output}. Next: nnUNetv2_predict_from_modelfolder -m {arguments.output}")

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from typing import Any
 
-from nnunetv2.paths import nnUNet_preprocessed
 from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 
 from nnunetv2_semiseg.commands.arguments import add_dataset_argument, add_processes_argument
-from nnunetv2_semiseg.commands.datasets import dataset_name, read_json
 from nnunetv2_semiseg.commands.errors import clean_exit
 from nnunetv2_semiseg.core.errors import UserError
+from nnunetv2_semiseg.core.plans_file import read_planned, read_plans
+from nnunetv2_semiseg.data.raw.folders import dataset_name, preprocessed_folder
 from nnunetv2_semiseg.data.unlabeled.preprocessing import preprocess_unlabeled
 
 DEFAULT_CONFIGURATIONS = ("2d", "3d_fullres")
@@ -24,9 +23,9 @@ def main() -> None:
     """Preprocess the unlabeled images of a dataset."""
     arguments = _parser().parse_args()
     name = dataset_name(arguments.dataset)
-    folder = Path(nnUNet_preprocessed) / name
-    plans_manager = PlansManager(read_json(folder / f"{arguments.plans}.json", name))
-    dataset_json = read_json(folder / "dataset.json", name)
+    folder = preprocessed_folder() / name
+    plans_manager = PlansManager(read_plans(folder / f"{arguments.plans}.json"))
+    dataset_json = read_planned(folder / "dataset.json")
     for configuration in _configurations(arguments.configurations, plans_manager):
         print(f"{name}, configuration {configuration}")
         preprocess_unlabeled(

@@ -71,13 +71,13 @@ def _refuse_seen_cases(raw: Path, ending: str, images: Mapping[str, Any]) -> Non
             )
 
 
-def check_folds(preprocessed: Path, folds: Sequence[str], num_cases: int) -> None:
+def check_folds(preprocessed: Path, folds: Sequence[str], dataset_json: Mapping[str, Any]) -> None:
     """Refuse folds for which nnU-Net would draw a split of its own.
 
     Args:
         preprocessed: Folder of the preprocessed dataset.
         folds: Folds that the user named.
-        num_cases: Number of labeled cases of the dataset.
+        dataset_json: Content of the preprocessed dataset's dataset.json.
 
     Raises:
         UserError: A fold does not exist, is named twice, or is mixed with ``all``.
@@ -97,7 +97,8 @@ def check_folds(preprocessed: Path, folds: Sequence[str], num_cases: int) -> Non
                 f"fold {fold} does not exist: {where}, 0 to {known - 1}; or train on all labeled cases by "
                 f"-f {ALL}"
             )
-    if not file.is_file() and num_cases < NNUNETS_FOLDS:
+    num_cases = dataset_json.get("numTraining")
+    if not file.is_file() and isinstance(num_cases, int) and num_cases < NNUNETS_FOLDS:
         raise UserError(
             f"{num_cases} labeled cases cannot be split into nnU-Net's {known} folds: give -f {ALL}, or "
             f"write {file}"

@@ -31,9 +31,9 @@ from nnunetv2_semiseg.comparing.unlabeled import (
 )
 from nnunetv2_semiseg.comparing.workers import run_jobs
 from nnunetv2_semiseg.core.errors import UserError
-from nnunetv2_semiseg.core.files import locked, read_json
+from nnunetv2_semiseg.core.files import locked
 from nnunetv2_semiseg.core.launcher import say
-from nnunetv2_semiseg.core.plans_file import only_writer, write_plans
+from nnunetv2_semiseg.core.plans_file import only_writer, read_plans, write_plans
 from nnunetv2_semiseg.data.loading.labeled_check import check_labeled_matches_plans
 
 SCRIPT = """\
@@ -191,8 +191,7 @@ def _configure(prepared: Prepared) -> None:
     file = prepared.plans_file
     with only_writer(file):
         # the checks take a minute, in which another command may have written a configuration
-        plans = read_json(file, "plan the dataset again")
-        write_plans(file, with_configurations(plans, prepared.comparison))
+        write_plans(file, with_configurations(read_plans(file), prepared.comparison))
 
 
 def _run_all(

@@ -53,6 +53,8 @@ def check_models(
         if not (folder / "plans.json").is_file():
             continue
         was, data = (read_json(folder / name, REMEDY) for name in ("plans.json", "dataset.json"))
+        if configuration not in was.get("configurations", {}):
+            raise UserError(f"{folder / 'plans.json'} lacks the configuration '{configuration}': {REMEDY}")
         then = _conditions(competitor, was, configuration, data)
         now = _conditions(competitor, dict(plans), configuration, dataset_json)
         changed = [key for key in sorted(then.keys() | now.keys()) if then.get(key) != now.get(key)]

@@ -1,4 +1,4 @@
-"""Plans files that this package writes to: names of configurations, and one writer at a time."""
+"""Plans files: reading what planning has written, names of configurations, and one writer at a time."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from nnunetv2_semiseg.core.errors import UserError
-from nnunetv2_semiseg.core.files import locked, write_json
+from nnunetv2_semiseg.core.files import locked, read_json, write_json
 
 PATIENCE = 30.0
 """Seconds to wait for another command that writes the same plans, which takes it a moment."""
@@ -42,6 +42,25 @@ def only_writer(file: Path) -> Iterator[None]:
     busy = f"another command has been writing {file} for {PATIENCE:g} seconds: wait for its end, or stop it"
     with locked(file.with_name(f".{file.stem}.lock"), busy, PATIENCE):
         yield
+
+
+def read_planned(file: Path) -> dict[str, Any]:
+    """Read a JSON file that planning has written into the folder of a preprocessed dataset.
+
+    Raises:
+        UserFileError: The file does not exist.
+        UserError: The file is damaged.
+    """
+    remedy = f"run nnUNetv2_plan_and_preprocess for {file.parent.name} first"
+    return dict(read_json(file, remedy))
+
+
+def read_plans(file: Path) -> dict[str, Any]:
+    """Read a plans file; errors as in `read_planned`."""
+    plans = read_planned(file)
+    if not isinstance(plans.get("configurations"), dict):
+        raise UserError(f"{file} has no 'configurations': plan {file.parent.name} again")
+    return plans
 
 
 def write_plans(file: Path, plans: Mapping[str, Any]) -> None:

@@ -229,8 +229,27 @@ def test_unknown_dataset_and_plans(
 ) -> None:
     rest = ("-c", "2d", "--name", "2d_long", "epochs=3")
     assert "499" in error_of(lambda: command("-d", "499", *rest), capsys)
+    assert "neither an id nor a name" in error_of(lambda: command("-d", "Phantom", *rest), capsys)
     line = error_of(lambda: command("-d", "500", "-p", "otherPlans", *rest), capsys)
     assert "otherPlans.json" in line
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("{", "is damaged"),
+        ("[]", "is damaged"),
+        ("{}", "has no 'configurations': plan Dataset500_Phantom again"),
+        ('{"configurations": 3}', "has no 'configurations'"),
+    ],
+)
+def test_damaged_plans(
+    configure: Command, plans_file: Path, content: str, message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plans_file.write_text(content)
+    line = error_of(lambda: configure("epochs=3"), capsys)
+    assert f"{plans_file} {message}" in line
+    assert plans_file.read_text() == content
 
 
 def test_other_plans(command: Command, plans_file: Path) -> None:

@@ -167,7 +167,7 @@ def test_the_page_has_pictures_and_training_curves(
     assert (tmp_path / "report" / "trainings.csv").is_file()
     assert "No model folder is named for ensemble." in text
     run(monkeypatch, *arguments, "-i", str(tmp_path / "unet"))
-    assert "unet has no image of it" in page.read_text()
+    assert "unet has no images named CASE_0000.png. Name their folder by -i." in page.read_text()
 
 
 @pytest.mark.slow

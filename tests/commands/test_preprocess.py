@@ -70,7 +70,7 @@ def test_unknown_plans(dataset, command, capsys):
 
 
 def test_unknown_dataset(dataset, command, capsys):
-    assert "dataset 999" in failing(command, capsys, "-d", "999")
+    assert "has no dataset with id 999" in failing(command, capsys, "-d", "999")
 
 
 def test_bad_images_end_with_one_line(dataset, command, capsys):

@@ -89,32 +89,32 @@ def test_a_merged_dataset(raw: Path, key: str) -> None:
 
 
 def test_folds(tmp_path: Path) -> None:
-    check_folds(tmp_path, ["all"], 1)
-    check_folds(tmp_path, ["0", "4"], 5)
+    check_folds(tmp_path, ["all"], {"numTraining": 1})
+    check_folds(tmp_path, ["0", "4"], {"numTraining": 5})
     with pytest.raises(ValueError, match=r"fold 5 does not exist: nnU-Net makes 5, 0 to 4; .* -f all"):
-        check_folds(tmp_path, ["5"], 5)
+        check_folds(tmp_path, ["5"], {"numTraining": 5})
     with pytest.raises(ValueError, match="4 labeled cases cannot be split"):
-        check_folds(tmp_path, ["0"], 4)
+        check_folds(tmp_path, ["0"], {"numTraining": 4})
 
 
 @pytest.mark.parametrize("fold", ["-1", "x", "1.0", "ALL", ""])
 def test_what_is_no_fold(tmp_path: Path, fold: str) -> None:
     with pytest.raises(ValueError, match="does not exist"):
-        check_folds(tmp_path, [fold], 5)
+        check_folds(tmp_path, [fold], {"numTraining": 5})
 
 
 @pytest.mark.parametrize("folds", [("all", "0"), ("0", "0"), ("all", "all")])
 def test_folds_that_do_not_fit_together(tmp_path: Path, folds: tuple[str, ...]) -> None:
     with pytest.raises(ValueError, match="give all, or numbers of folds, each once"):
-        check_folds(tmp_path, folds, 5)
+        check_folds(tmp_path, folds, {"numTraining": 5})
 
 
 def test_folds_of_a_file(tmp_path: Path) -> None:
     file = tmp_path / "splits_final.json"
     file.write_text(json.dumps([{"train": ["a"], "val": ["b"]}] * 2))
-    check_folds(tmp_path, ["1"], 2)
+    check_folds(tmp_path, ["1"], {"numTraining": 2})
     with pytest.raises(ValueError, match=r"fold 2 does not exist: .*splits_final\.json has 2, 0 to 1"):
-        check_folds(tmp_path, ["2"], 2)
+        check_folds(tmp_path, ["2"], {"numTraining": 2})
     file.write_text("[")
     with pytest.raises(ValueError, match=r"splits_final\.json is damaged"):
-        check_folds(tmp_path, ["0"], 5)
+        check_folds(tmp_path, ["0"], {"numTraining": 5})

@@ -16,6 +16,7 @@ from nnunetv2_semiseg.comparing.comparison import Comparison
 from nnunetv2_semiseg.comparing.competitors import find_competitors
 from nnunetv2_semiseg.comparing.settings import with_configurations
 from nnunetv2_semiseg.comparing.stored import check_models, is_predicted, is_trained
+from nnunetv2_semiseg.core.errors import UserError
 
 DATA: dict[str, Any] = {"labels": {"background": 0, "x": 1}, "numTraining": 6, "file_ending": ".png"}
 SYNFOC, SUPERVISED = "nnUNetTrainerSynFoC", "nnUNetTrainerSupervised"
@@ -180,6 +181,10 @@ def test_a_damaged_model_folder(comparison: Comparison, plans: dict[str, Any], t
     folder = store(comparison, plans, SUPERVISED)
     (folder / "dataset.json").unlink()
     with pytest.raises(ValueError, match=r"dataset\.json does not exist: delete its folder to train anew"):
+        check_models(comparison, with_configurations(plans, comparison), DATA, tmp_path)
+    (folder / "plans.json").write_text("{}")
+    (folder / "dataset.json").write_text(json.dumps(DATA))
+    with pytest.raises(UserError, match=r"plans\.json lacks the configuration 'fair_seed0': delete"):
         check_models(comparison, with_configurations(plans, comparison), DATA, tmp_path)
     (folder / "plans.json").write_text("{")
     with pytest.raises(ValueError, match=r"plans\.json is damaged"):

@@ -8,7 +8,7 @@ import shutil
 import warnings
 from pathlib import Path
 
-from nnunetv2.paths import nnUNet_preprocessed, nnUNet_raw
+from nnunetv2.paths import nnUNet_preprocessed, nnUNet_raw, nnUNet_results
 from nnunetv2.utilities.dataset_name_id_conversion import (
     find_candidate_datasets,
     maybe_convert_to_dataset_name,
@@ -32,7 +32,7 @@ def raw_folder() -> Path:
     Raises:
         UserError: The variable is not set.
     """
-    return _set_folder(nnUNet_raw.get(), "nnUNet_raw", "raw")
+    return _set_folder(nnUNet_raw.get(), "nnUNet_raw", "raw datasets")
 
 
 def preprocessed_folder() -> Path:
@@ -41,7 +41,39 @@ def preprocessed_folder() -> Path:
     Raises:
         UserError: The variable is not set.
     """
-    return _set_folder(nnUNet_preprocessed.get(), "nnUNet_preprocessed", "preprocessed")
+    return _set_folder(nnUNet_preprocessed.get(), "nnUNet_preprocessed", "preprocessed datasets")
+
+
+def results_folder() -> Path:
+    """The folder that the environment variable ``nnUNet_results`` names.
+
+    Raises:
+        UserError: The variable is not set.
+    """
+    return _set_folder(nnUNet_results.get(), "nnUNet_results", "trained models")
+
+
+def dataset_name(dataset: int | str) -> str:
+    """The whole name of a dataset in any of nnU-Net's folders.
+
+    Args:
+        dataset: The dataset's id (``27``, ``"27"``) or whole name (``"Dataset027_ACDC"``).
+
+    Raises:
+        UserFileError: No dataset has this id.
+        UserError: Several datasets have this id, or ``dataset`` is neither an id nor a name.
+    """
+    try:
+        return str(maybe_convert_to_dataset_name(dataset))
+    except ValueError:
+        raise UserError(f"'{dataset}' is neither an id nor a name such as Dataset027_ACDC") from None
+    except RuntimeError:
+        names = ", ".join(find_candidate_datasets(int(dataset)))
+        if names:
+            raise UserError(f"dataset id {dataset} belongs to several datasets: {names}") from None
+        # nnU-Net looks into all of its folders that are set
+        place = nnUNet_raw.get() or nnUNet_preprocessed.get() or nnUNet_results.get() or raw_folder()
+        raise UserFileError(f"{place} has no dataset with id {dataset}") from None
 
 
 def find_raw_dataset(dataset: int | str) -> Path:
@@ -55,15 +87,7 @@ def find_raw_dataset(dataset: int | str) -> Path:
         UserError: Several datasets have this id, or ``dataset`` is neither an id nor a name.
     """
     parent = raw_folder()
-    try:
-        name = str(maybe_convert_to_dataset_name(dataset))
-    except ValueError:
-        raise UserError(f"'{dataset}' is neither an id nor a name such as Dataset027_ACDC") from None
-    except RuntimeError:
-        names = ", ".join(find_candidate_datasets(int(dataset)))
-        if names:
-            raise UserError(f"dataset id {dataset} belongs to several datasets: {names}") from None
-        raise UserFileError(f"{parent} has no dataset with id {dataset}") from None
+    name = dataset_name(dataset)
     if not (parent / name / "dataset.json").is_file():
         raise UserFileError(f"{parent / name} has no dataset.json, so it is not a raw dataset")
     return parent / name
@@ -119,9 +143,9 @@ def link_or_copy(source: Path, target: Path, copy: bool = False) -> None:
     shutil.copyfile(source, target)
 
 
-def _set_folder(value: str | None, variable: str, kind: str) -> Path:
+def _set_folder(value: str | None, variable: str, content: str) -> Path:
     if not value:
-        raise UserError(f"{variable} is not set; let it name the folder of your {kind} datasets")
+        raise UserError(f"{variable} is not set; let it name the folder of your {content}")
     return Path(value)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +20,9 @@ from nnunetv2.utilities.json_export import recursive_fix_for_json_export
 from tqdm import tqdm
 
 from nnunetv2_semiseg.core.errors import UserError, UserFileError
-from nnunetv2_semiseg.core.files import replacing
-from nnunetv2_semiseg.data.merging.tasks import TaskTable
-from nnunetv2_semiseg.evaluation.measuring.reading import label_reader
+from nnunetv2_semiseg.core.files import replacing, short_reason
+from nnunetv2_semiseg.data.merging.tasks import Task, TaskTable
+from nnunetv2_semiseg.data.raw.reading import files_by_case, reader_for
 
 METRICS = ("Dice", "IoU", "FP", "TP", "FN", "TN", "n_pred", "n_ref")
 """Names of the metrics in nnU-Net's evaluation."""
@@ -50,11 +50,13 @@ def evaluate_by_task(
             label map differ.
     """
     ending = dataset_json["file_ending"]
-    files = sorted(predictions.glob(f"[!.]*{ending}"))
+    files = files_by_case(predictions, ending)
     if not files:
         raise UserFileError(f"{predictions} has no label maps ending with {ending}")
-    own_labels = {file: _own_labels(file, reference / file.name, table, ending) for file in files}
-    reader = label_reader(dataset_json, files[0])
+    own_labels = {
+        file: _own_labels(file, reference / file.name, table.of_case(case)) for case, file in files.items()
+    }
+    reader = reader_for(dataset_json, next(iter(own_labels)))
     cases = [
         _evaluate_case(file, reference / file.name, own, table, reader)
         for file, own in tqdm(own_labels.items(), desc="scoring", unit="case")
@@ -100,12 +102,11 @@ def dice_lines(summary: Mapping[str, Any], table: TaskTable) -> list[str]:
     return [*lines, f"mean of the tasks: Dice {summary['foreground_mean']['Dice']:.4f}"]
 
 
-def _own_labels(file: Path, truth: Path, table: TaskTable, ending: str) -> list[int]:
-    """Labels of the tasks that a case is annotated for; checked for all cases before any is measured."""
-    own = [task.label for task in table.of_case(file.name.removesuffix(ending))]
+def _own_labels(file: Path, truth: Path, tasks: Sequence[Task]) -> list[int]:
+    """Labels of a case's tasks; that the case has a truth is checked before any case is measured."""
     if not truth.is_file():
         raise UserFileError(f"{truth} does not exist, but {file} does: name the folder with its true labels")
-    return own
+    return [task.label for task in tasks]
 
 
 def _evaluate_case(
@@ -114,9 +115,10 @@ def _evaluate_case(
     """One entry of ``metric_per_case``."""
     try:
         result = compute_metrics(str(truth), str(file), reader, own)
+    except MemoryError:
+        raise
     except Exception as error:  # readers raise whatever their libraries do, numpy where sizes differ
-        reason = str(error).strip().splitlines()[-1:]
-        raise UserError(f"{file} cannot be compared with {truth}: {''.join(reason)}") from None
+        raise UserError(f"{file} cannot be compared with {truth}: {short_reason(error)}") from None
     metrics: Metrics = {task.label: dict.fromkeys(METRICS, math.nan) for task in table.tasks}
     return {**result, "metrics": metrics | result["metrics"]}
 

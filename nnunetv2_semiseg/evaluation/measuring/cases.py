@@ -12,6 +12,7 @@ from tqdm import tqdm
 
 from nnunetv2_semiseg.core.errors import UserError
 from nnunetv2_semiseg.core.processes import results_of_workers
+from nnunetv2_semiseg.data.raw.reading import reader_for
 from nnunetv2_semiseg.evaluation.measuring.classes import (
     LabelClass,
     foreground_classes,
@@ -20,7 +21,7 @@ from nnunetv2_semiseg.evaluation.measuring.classes import (
 )
 from nnunetv2_semiseg.evaluation.measuring.domains import domains_of
 from nnunetv2_semiseg.evaluation.measuring.label_files import CaseFiles
-from nnunetv2_semiseg.evaluation.measuring.reading import label_reader, read_pair
+from nnunetv2_semiseg.evaluation.measuring.reading import read_pair
 from nnunetv2_semiseg.evaluation.measuring.scores import Score, score_case
 
 UNITS = ("mm", "px")
@@ -94,7 +95,7 @@ def measure_cases(
         classes=tuple(foreground_classes(labels)),
         predictable=frozenset(predictable_values(labels)),
         ignore=ignore_value(labels),
-        reader=label_reader(dataset_json, cases[0].reference),
+        reader=reader_for(dataset_json, cases[0].reference),
     )
     domains = domains_of((files.case for files in cases), dataset_json)
     work = [dataclasses.replace(first, files=files, domain=domains[files.case]) for files in cases]

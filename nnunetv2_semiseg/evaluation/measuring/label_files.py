@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from nnunetv2_semiseg.core.errors import UserError, UserFileError
-from nnunetv2_semiseg.data.raw.reading import read_dataset_json
+from nnunetv2_semiseg.data.raw.reading import files_by_case, read_dataset_json
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ def label_files(folder: Path, ending: str) -> dict[str, Path]:
     """
     if not folder.is_dir():
         raise UserFileError(f"{folder} is not a folder: name the folder of the label images")
-    files = {file.name.removesuffix(ending): file for file in sorted(folder.glob(f"[!.]*{ending}"))}
+    files = files_by_case(folder, ending)
     if not files:
         raise UserFileError(f"{folder} has no label images ending with {ending}")
     return files

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import io
-import textwrap
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,10 +13,10 @@ import numpy as np
 import numpy.typing as npt
 from nnunetv2.imageio.base_reader_writer import BaseReaderWriter
 from nnunetv2.imageio.natural_image_reader_writer import NaturalImage2DIO
-from nnunetv2.imageio.reader_writer_registry import determine_reader_writer_from_dataset_json
 from nnunetv2.imageio.tif_reader_writer import Tiff3DIO
 
 from nnunetv2_semiseg.core.errors import UserError
+from nnunetv2_semiseg.core.files import reading
 
 LabelArray = npt.NDArray[np.int32]
 
@@ -36,24 +35,6 @@ class LabelMap:
 
     labels: LabelArray
     spacing: tuple[float, ...] | None
-
-
-def label_reader(dataset_json: Mapping[str, Any], example: Path) -> BaseReaderWriter:
-    """nnU-Net's reader for the label maps of a dataset.
-
-    Args:
-        dataset_json: Content of dataset.json.
-        example: One of the label maps; some file endings leave several readers.
-
-    Raises:
-        UserError: No reader can read the example.
-    """
-    try:
-        # it prints the traceback of every reader that it tries in vain
-        with contextlib.redirect_stderr(io.StringIO()), contextlib.redirect_stdout(io.StringIO()):
-            return determine_reader_writer_from_dataset_json(dataset_json, str(example), verbose=False)()
-    except RuntimeError:
-        raise UserError(f"{example} can be read by none of nnU-Net's readers: replace this file") from None
 
 
 def read_pair(
@@ -97,16 +78,9 @@ def read_label_map(reader: BaseReaderWriter, file: Path) -> LabelMap:
     Raises:
         UserError: The file cannot be read, has several channels, or has a value that is not an integer.
     """
-    try:
-        with contextlib.redirect_stdout(io.StringIO()):  # a line for each tiff without spacing
-            values, properties = reader.read_seg(str(file))
-    except MemoryError:
-        raise
-    except Exception as error:  # readers raise what they like on a broken file
-        reason = (str(error) or type(error).__name__).strip().splitlines()[-1]
-        raise UserError(
-            f"{file} cannot be read ({textwrap.shorten(reason, 120)}): replace this file"
-        ) from None
+    # nnU-Net prints a line for each tiff without spacing
+    with reading(file, "replace this file"), contextlib.redirect_stdout(io.StringIO()):
+        values, properties = reader.read_seg(str(file))
     if len(values) != 1:
         raise UserError(f"{file} has {len(values)} channels: a label map has one, with a label in each pixel")
     with np.errstate(invalid="ignore"):  # NaN becomes some integer and is found to differ

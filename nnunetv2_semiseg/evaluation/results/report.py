@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from nnunetv2_semiseg.core.errors import UserError
+from nnunetv2_semiseg.core.files import read_json
 from nnunetv2_semiseg.evaluation.measuring.scores import Score
 from nnunetv2_semiseg.evaluation.results.costs import TrainingCost
 from nnunetv2_semiseg.evaluation.results.differences import Difference
@@ -78,11 +79,8 @@ def read_report(file: Path) -> Report:
         UserFileError: The file does not exist.
         UserError: The file is not a report, or a report of another format.
     """
-    try:
-        content = json.loads(file.read_text())
-    except json.JSONDecodeError as error:
-        raise UserError(f"{file} is not valid JSON ({error}): evaluate again") from None
-    if not isinstance(content, dict) or content.pop("format", None) != FORMAT:
+    content = read_json(file, "evaluate again")
+    if content.pop("format", None) != FORMAT:
         raise UserError(f"{file} is no report of format {FORMAT}: evaluate again with this version")
     try:
         return _report(content)

@@ -6,11 +6,13 @@ import pytest
 
 from nnunetv2_semiseg.core.errors import UserError
 from nnunetv2_semiseg.data.raw.folders import (
+    dataset_name,
     find_raw_dataset,
     link_or_copy,
     new_dataset_folder,
     preprocessed_folder,
     raw_folder,
+    results_folder,
 )
 
 
@@ -20,12 +22,15 @@ def add_dataset(parent, name="Dataset027_ACDC"):
     return parent / name
 
 
-@pytest.mark.parametrize(("variable", "folder"), [("raw", raw_folder), ("preprocessed", preprocessed_folder)])
+@pytest.mark.parametrize(
+    ("variable", "folder"),
+    [("raw", raw_folder), ("preprocessed", preprocessed_folder), ("results", results_folder)],
+)
 def test_unset_folder_is_an_error(monkeypatch, tmp_path, variable, folder):
     monkeypatch.setenv(f"nnUNet_{variable}", str(tmp_path))
     assert folder() == tmp_path
     monkeypatch.delenv(f"nnUNet_{variable}")
-    with pytest.raises(UserError, match=f"nnUNet_{variable} is not set; let it name .* {variable} datasets"):
+    with pytest.raises(UserError, match=f"nnUNet_{variable} is not set; let it name the folder of your"):
         folder()
 
 
@@ -43,6 +48,21 @@ def test_neither_id_nor_name(raw_parent):
 def test_missing_dataset_is_named(raw_parent):
     with pytest.raises(FileNotFoundError, match="no dataset with id 28"):
         find_raw_dataset("28")
+
+
+def test_a_dataset_that_is_only_preprocessed_has_a_name(raw_parent, tmp_path, monkeypatch):
+    (tmp_path / "nnUNet_preprocessed" / "Dataset027_ACDC").mkdir()
+    monkeypatch.delenv("nnUNet_raw")
+    assert dataset_name("27") == "Dataset027_ACDC"
+    with pytest.raises(UserError, match="nnUNet_preprocessed has no dataset with id 28"):
+        dataset_name("28")
+
+
+def test_no_folder_is_set(monkeypatch):
+    for name in ("raw", "preprocessed", "results"):
+        monkeypatch.delenv(f"nnUNet_{name}", raising=False)
+    with pytest.raises(UserError, match="nnUNet_raw is not set"):
+        dataset_name("28")
 
 
 def test_ambiguous_id_lists_the_datasets(raw_parent):

@@ -13,7 +13,8 @@ import tifffile
 from label_images import write_nifti, write_png
 from PIL import Image
 
-from nnunetv2_semiseg.evaluation.measuring.reading import label_reader, read_label_map, read_pair
+from nnunetv2_semiseg.data.raw.reading import reader_for
+from nnunetv2_semiseg.evaluation.measuring.reading import read_label_map, read_pair
 
 PNG: dict[str, Any] = {"file_ending": ".png"}
 NIFTI: dict[str, Any] = {"file_ending": ".nii.gz"}
@@ -23,14 +24,14 @@ VOLUME = np.arange(30).reshape(2, 3, 5) % 3
 
 def test_png_has_no_spacing(tmp_path: Path) -> None:
     file = write_png(tmp_path, a=[[0, 1], [2, 0]]) / "a.png"
-    read = read_label_map(label_reader(PNG, file), file)
+    read = read_label_map(reader_for(PNG, file), file)
     assert read.labels.tolist() == [[[0, 1], [2, 0]]]
     assert read.spacing is None
 
 
 def test_nifti_has_spacing_in_the_order_of_the_axes(tmp_path: Path) -> None:
     file = write_nifti(tmp_path, spacing=(3, 0.5, 0.25), a=VOLUME) / "a.nii.gz"
-    read = read_label_map(label_reader(NIFTI, file), file)
+    read = read_label_map(reader_for(NIFTI, file), file)
     assert read.labels.tolist() == VOLUME.tolist()
     assert read.spacing == (3, 0.5, 0.25)
 
@@ -38,7 +39,7 @@ def test_nifti_has_spacing_in_the_order_of_the_axes(tmp_path: Path) -> None:
 def test_tiff_has_spacing_where_a_json_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "a.tif"
     tifffile.imwrite(file, VOLUME.astype(np.uint8))
-    reader = label_reader(TIFF, file)
+    reader = reader_for(TIFF, file)
     assert read_label_map(reader, file).spacing is None
     (tmp_path / "a.json").write_text(json.dumps({"spacing": [3, 1, 1]}))
     assert read_label_map(reader, file).spacing == (3, 1, 1)
@@ -47,7 +48,7 @@ def test_tiff_has_spacing_where_a_json_says_so(tmp_path: Path, capsys: pytest.Ca
 
 def test_pair(tmp_path: Path) -> None:
     true, predicted = write_png(tmp_path / "true", a=[[0, 2]]), write_png(tmp_path / "pred", a=[[1, 1]])
-    reader = label_reader(PNG, true / "a.png")
+    reader = reader_for(PNG, true / "a.png")
     pair = read_pair(reader, true / "a.png", predicted / "a.png", {0, 1}, ignore=2)
     assert [entry.labels.tolist() for entry in pair] == [[[[0, 2]]], [[[1, 1]]]]
 
@@ -56,7 +57,7 @@ def refused(tmp_path: Path, true: Any, predicted: Any, match: str) -> None:
     folders = write_png(tmp_path / "true", a=true), write_png(tmp_path / "pred", a=predicted)
     files = [folder / "a.png" for folder in folders]
     with pytest.raises(ValueError, match=match):
-        read_pair(label_reader(PNG, files[0]), *files, {0, 1}, ignore=3)
+        read_pair(reader_for(PNG, files[0]), *files, {0, 1}, ignore=3)
 
 
 def test_unknown_label_in_a_prediction(tmp_path: Path) -> None:
@@ -79,14 +80,14 @@ def test_several_channels(tmp_path: Path) -> None:
     file = tmp_path / "a.png"
     Image.new("RGB", (2, 2)).save(file)
     with pytest.raises(ValueError, match="has 3 channels"):
-        read_label_map(label_reader(PNG, file), file)
+        read_label_map(reader_for(PNG, file), file)
 
 
 def test_other_spacing(tmp_path: Path) -> None:
     true = write_nifti(tmp_path / "true", spacing=(3, 1, 1), a=VOLUME) / "a.nii.gz"
     predicted = write_nifti(tmp_path / "pred", spacing=(1, 1, 3), a=VOLUME) / "a.nii.gz"
     with pytest.raises(ValueError, match="has the spacing"):
-        read_pair(label_reader(NIFTI, true), true, predicted, {0, 1, 2}, None)
+        read_pair(reader_for(NIFTI, true), true, predicted, {0, 1, 2}, None)
 
 
 @pytest.mark.parametrize("value", [0.5, float("nan"), float("inf")])
@@ -94,7 +95,7 @@ def test_values_that_are_no_labels(tmp_path: Path, value: float) -> None:
     file = tmp_path / "a.nrrd"
     sitk.WriteImage(sitk.GetImageFromArray(np.full((2, 2, 2), value, dtype=np.float32)), str(file))
     with pytest.raises(ValueError, match="integers only"):
-        read_label_map(label_reader({"file_ending": ".nrrd"}, file), file)
+        read_label_map(reader_for({"file_ending": ".nrrd"}, file), file)
 
 
 def test_negative_and_distant_labels(tmp_path: Path) -> None:
@@ -102,13 +103,13 @@ def test_negative_and_distant_labels(tmp_path: Path) -> None:
     values = np.array([[[0, -5], [100_000, 1]]], dtype=np.int32)
     sitk.WriteImage(sitk.GetImageFromArray(values), str(file))
     with pytest.raises(ValueError, match="has the label -5"):
-        read_pair(label_reader(NIFTI, file), file, file, {0, 1}, None)
+        read_pair(reader_for(NIFTI, file), file, file, {0, 1}, None)
 
 
 def test_broken_file(tmp_path: Path) -> None:
     good, bad = write_png(tmp_path, a=[[0]]) / "a.png", tmp_path / "bad.png"
     bad.write_bytes(b"no image")
     with pytest.raises(ValueError, match=r"bad\.png cannot be read"):
-        read_label_map(label_reader(PNG, good), bad)
+        read_label_map(reader_for(PNG, good), bad)
     with pytest.raises(ValueError, match=r"bad\.png can be read by none"):
-        label_reader(PNG, bad)
+        reader_for(PNG, bad)

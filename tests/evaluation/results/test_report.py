@@ -189,7 +189,7 @@ def test_nothing_is_half_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
     write_report(make_report(), tmp_path / "report")
     before = (tmp_path / "report" / "report.json").read_text()
-    monkeypatch.setattr("nnunetv2_semiseg.data.raw.folders._replace_folder", fail)
+    monkeypatch.setattr("nnunetv2_semiseg.core.files._replace_folder", fail)
     with pytest.raises(OSError, match="disk full"):
         write_report(make_report(("base",)), tmp_path / "report", overwrite=True)
     assert (tmp_path / "report" / "report.json").read_text() == before

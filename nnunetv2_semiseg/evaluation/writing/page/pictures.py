@@ -75,7 +75,7 @@ def case_pictures(
     ending = dataset_json["file_ending"]
     files = images_by_case(images, ending)
     if not files:
-        missing = f"has no files ending with {ending}" if images.is_dir() else "is no folder"
+        missing = f"has no images named CASE_0000{ending}" if images.is_dir() else "is no folder"
         return CasePictures(ranking_model(report), f"{images} {missing}")
     classes = foreground_classes(dataset_json["labels"])
     lines = {entry.name: LINE_NAMES[line] for entry, line in zip(classes, class_lines(classes), strict=True)}

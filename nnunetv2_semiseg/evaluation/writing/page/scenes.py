@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import io
-import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +16,9 @@ from nnunetv2.imageio.base_reader_writer import BaseReaderWriter
 from nnunetv2.imageio.natural_image_reader_writer import NaturalImage2DIO
 
 from nnunetv2_semiseg.core.errors import UserError
-from nnunetv2_semiseg.evaluation.measuring.reading import LabelArray, label_reader, read_label_map
+from nnunetv2_semiseg.core.files import reading
+from nnunetv2_semiseg.data.raw.reading import reader_for
+from nnunetv2_semiseg.evaluation.measuring.reading import LabelArray, read_label_map
 
 Pixels = npt.NDArray[np.float32]
 
@@ -77,7 +78,7 @@ def read_scene(
     Raises:
         UserError: A file cannot be read, or image and label maps differ in size.
     """
-    reader = label_reader(dataset_json, labels[0])
+    reader = reader_for(dataset_json, labels[0])
     maps = [read_label_map(reader, file) for file in labels]
     image = _read_image(reader, images)
     for file, label_map in zip(labels, maps, strict=True):
@@ -121,14 +122,8 @@ def _window(occupied: npt.NDArray[np.bool_]) -> slice:
 
 def _read_image(reader: BaseReaderWriter, files: Sequence[Path]) -> Pixels:
     """Image ``D x H x W`` or ``D x H x W x 3``, 0 to 1."""
-    try:
-        with contextlib.redirect_stdout(io.StringIO()):
-            channels, _ = reader.read_images(list(map(str, files)))
-    except MemoryError:
-        raise
-    except Exception as error:  # readers raise what they like on a broken file
-        reason = (str(error) or type(error).__name__).strip().splitlines()[-1]
-        raise UserError(f"{files[0]} cannot be read ({textwrap.shorten(reason, 120)})") from None
+    with reading(files[0], "replace this file"), contextlib.redirect_stdout(io.StringIO()):
+        channels, _ = reader.read_images(list(map(str, files)))
     if len(channels) == 3 and isinstance(reader, NaturalImage2DIO):
         return np.moveaxis(_scaled(channels, (0, max(255.0, float(channels.max())))), 0, -1)
     first = channels[0]

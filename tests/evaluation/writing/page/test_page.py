@@ -53,6 +53,7 @@ def content(report: Report, sources: PageSources) -> str:
 
 
 def test_every_name_is_there_and_escaped(content: str) -> None:
+    assert content.startswith("<!DOCTYPE html>")
     page = Page(content)
     assert {"script", "b", "i", "link", "iframe"}.isdisjoint(page.tags)
     for name in (*MODELS, "disc <i>", "cup", "mean of classes", "A & 'site'", "Dataset502_<P>"):
