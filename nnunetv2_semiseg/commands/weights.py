@@ -8,7 +8,7 @@ from pathlib import Path
 
 from nnunetv2_semiseg.commands.errors import clean_exit
 from nnunetv2_semiseg.core.errors import UserError, UserFileError
-from nnunetv2_semiseg.networks.sam.weights.fetch import fetch, recognized
+from nnunetv2_semiseg.networks.sam.weights.download import fetch, recognized
 from nnunetv2_semiseg.networks.sam.weights.registry import (
     DEFAULT_WEIGHTS,
     PUBLISHED_WEIGHTS,

@@ -10,7 +10,7 @@ import pytest
 from loopback_server import LoopbackServer
 
 from nnunetv2_semiseg.networks.sam.model.architecture import SAM_ARCHITECTURES
-from nnunetv2_semiseg.networks.sam.weights.fetch import recognized
+from nnunetv2_semiseg.networks.sam.weights.download import recognized
 from nnunetv2_semiseg.networks.sam.weights.registry import (
     DEFAULT_WEIGHTS,
     PUBLISHED_WEIGHTS,
@@ -93,7 +93,7 @@ def test_a_copy_is_recognized_by_its_hash(tmp_path: Path, monkeypatch: pytest.Mo
     server = LoopbackServer(b"these bytes")
     md5 = f"md5:{hashlib.md5(b'those bytes').hexdigest()}"
     described = {"sha": server.weights(), "md5": server.weights(known_hash=md5, num_bytes=None)}
-    monkeypatch.setattr("nnunetv2_semiseg.networks.sam.weights.fetch.PUBLISHED_WEIGHTS", described)
+    monkeypatch.setattr("nnunetv2_semiseg.networks.sam.weights.download.PUBLISHED_WEIGHTS", described)
     file = tmp_path / "some name"
     for content, name in ((b"these bytes", "sha"), (b"those bytes", "md5"), (b"other bytes", None)):
         file.write_bytes(content)
