@@ -12,7 +12,7 @@ import torch
 from segment_anything.modeling import ImageEncoderViT, MaskDecoder, PromptEncoder
 from torch import nn
 
-from nnunetv2_semiseg.networks.sam.model.parts import SAM_ARCHITECTURES, build_sam_parts
+from nnunetv2_semiseg.networks.sam.model.architecture import SAM_ARCHITECTURES, build_sam_parts
 from nnunetv2_semiseg.networks.sam.semantic import SemanticSam
 
 LORA_RANK = 4

@@ -8,16 +8,15 @@ from pathlib import Path
 
 from nnunetv2_semiseg.commands.errors import clean_exit
 from nnunetv2_semiseg.core.errors import UserError, UserFileError
-from nnunetv2_semiseg.networks.sam.weights.fetch import fetch, recognized
+from nnunetv2_semiseg.networks.sam.weights.download import fetch, recognized
 from nnunetv2_semiseg.networks.sam.weights.registry import (
     DEFAULT_WEIGHTS,
     PUBLISHED_WEIGHTS,
     VARIABLE,
     PublishedWeights,
-    spoken_size,
     weights_folder,
 )
-from nnunetv2_semiseg.networks.sam.weights.usage import configure_lines
+from nnunetv2_semiseg.networks.sam.weights.transfer import format_size
 
 INTERRUPTED = 130
 """Exit code of a command that a user stopped, by the convention of shells."""
@@ -44,7 +43,7 @@ def show_all() -> None:
         print(
             f"\n{weights.name}{' (downloaded)' if here else ''}\n"
             f"  {weights.owner}, {weights.architecture}, {weights.file_name}\n"
-            f"  size: {spoken_size(weights.num_bytes)}; {weights.known_hash}\n"
+            f"  size: {format_size(weights.num_bytes)}; {weights.known_hash}\n"
             f"  license: {weights.license}\n"
             f"  {weights.url}"
         )
@@ -120,6 +119,9 @@ def _check_unknown(file: Path) -> None:
 
 
 def _print_usage(file: Path, architecture: str, normalization: str, has_heads: bool = True) -> None:
+    # loads all methods and torch, which takes seconds
+    from nnunetv2_semiseg.methods.foundations import configure_lines
+
     print(f"\nTo use it with {normalization}'s normalization, give one of these, with your dataset's number:")
     for line in configure_lines(file.absolute(), architecture, normalization, has_heads):
         print(f"  {line}")

@@ -18,7 +18,7 @@ from torch import nn
 from nnunetv2_semiseg.core.batch import SemiSegBatch
 from nnunetv2_semiseg.core.errors import UserError
 from nnunetv2_semiseg.methods.step import DEPLOYED, Progress, StepContext, StepLosses
-from nnunetv2_semiseg.networks.partner import build_planned
+from nnunetv2_semiseg.networks.planned import build_planned
 
 
 @dataclass(frozen=True)

@@ -37,7 +37,7 @@ from nnunetv2_semiseg.methods.step import LossTerm, Panel, Panels, StepContext, 
 from nnunetv2_semiseg.networks.ema import unwrapped
 from nnunetv2_semiseg.networks.fused import FusedNetwork, FusedOutput, build_fused_network
 from nnunetv2_semiseg.networks.outputs import full_resolution, split_batch
-from nnunetv2_semiseg.networks.partner import build_planned, partner_architecture
+from nnunetv2_semiseg.networks.planned import build_planned, partner_architecture
 from nnunetv2_semiseg.networks.sam.deployed import DeployedPromptedSam, deployed_prompted_state
 
 A, B, FUSION = "subnet_a", "subnet_b", "fusion"

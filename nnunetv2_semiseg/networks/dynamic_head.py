@@ -36,12 +36,12 @@ class DynamicHead(nn.Module):
         """Start fresh.
 
         Args:
-            bottleneck_channels: Features of the U-Net's lowest stage.
-            decoder_channels: Features of its decoder's last stage.
-            num_slots: Length of the one-hot code: all tasks and the synthetic one.
-            bottleneck_norm: Normalises the bottleneck features before they are pooled. Not instance norm,
-                which would take away the means that the pooling is to read.
-            decoder_norm: Normalises the decoder features.
+            bottleneck_channels: Number of features of the U-Net's lowest stage.
+            decoder_channels: Number of features of the decoder's last stage.
+            num_slots: Length of the one-hot code, which has all tasks and the synthetic one.
+            bottleneck_norm: Normalisation of the bottleneck features before they are pooled. It must not be
+                instance norm, which would take away the means that the pooling reads.
+            decoder_norm: Normalisation of the decoder features.
         """
         super().__init__()
         self.num_slots = num_slots

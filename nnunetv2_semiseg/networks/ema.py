@@ -10,8 +10,6 @@ import torch
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
-from nnunetv2_semiseg.core.errors import UserError
-
 ModuleT = TypeVar("ModuleT", bound=nn.Module)
 
 
@@ -20,7 +18,7 @@ def ema_decay(step: int, decay: float = 0.99) -> float:
 
     Args:
         step: Optimizer steps before the one that the update follows, t, from 0.
-        decay: The final decay.
+        decay: Final decay, 0 to 1.
 
     Returns:
         0 at the first step (the teacher becomes the student), ``decay`` later.
@@ -40,12 +38,20 @@ def ema_update(teacher: nn.Module, student: nn.Module, decay: float) -> None:
         decay: 0 copies the student, 1 keeps the teacher.
 
     Raises:
-        UserError: Teacher and student have different parameters or buffers.
+        ValueError: Teacher and student have different parameters or buffers.
+
+    Examples:
+        >>> student = nn.Linear(1, 1)
+        >>> teacher = make_teacher(student)
+        >>> _ = nn.init.constant_(teacher.weight, 0), nn.init.constant_(student.weight, 1)
+        >>> ema_update(teacher, student, decay=0.75)
+        >>> teacher.weight.item()
+        0.25
     """
     old, new = _tensors(teacher), _tensors(student)
     if old.keys() != new.keys():
         different = ", ".join(sorted(old.keys() ^ new.keys())[:5])
-        raise UserError(f"teacher and student are different networks; only one of them has: {different}")
+        raise ValueError(f"teacher and student are different networks; only one of them has: {different}")
     averaged: tuple[list[torch.Tensor], list[torch.Tensor]] = ([], [])
     for name, tensor in old.items():
         if tensor is new[name]:
@@ -68,6 +74,11 @@ def make_teacher(module: ModuleT) -> ModuleT:
 
     Returns:
         The copy, on the same device.
+
+    Examples:
+        >>> teacher = make_teacher(nn.Dropout()).train()
+        >>> teacher.training
+        False
     """
     teacher: ModuleT = copy.deepcopy(unwrapped(module))
     return keep_in_evaluation(teacher.requires_grad_(False))

@@ -1,4 +1,8 @@
-"""Two subnets of different families and the module that fuses them, as one network: what KnowSAM deploys."""
+"""Two subnets of different families and the module that fuses them, as one network: what KnowSAM deploys.
+
+Huang et al., "KnowSAM: learnable prompting SAM-induced knowledge distillation for semi-supervised medical
+image segmentation", IEEE TMI 2025, whose hybrid aggregation module is `FusionModule`.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +13,14 @@ import torch
 from torch import nn
 
 from nnunetv2_semiseg.networks.outputs import full_resolution
-from nnunetv2_semiseg.networks.partner import build_planned, partner_architecture
 from nnunetv2_semiseg.networks.pixels import pixel_entropy
+from nnunetv2_semiseg.networks.planned import build_planned, partner_architecture
+
+DOUBT_CHANNELS = 16
+"""Number of features that the fusion makes of the agreement map, and as many of the entropy maps."""
+
+LOGIT_CHANNELS = 32
+"""Number of features that the fusion makes of both subnets' logits."""
 
 
 class FusedOutput(NamedTuple):
@@ -19,7 +29,7 @@ class FusedOutput(NamedTuple):
     Attributes:
         fused: Logits ``Y_f``, ``B x C x H x W``.
         first: Subnet A's output: logits, or a list of them, full resolution first, with deep supervision.
-        second: Subnet B's, in the same form.
+        second: Subnet B's output in the same form.
     """
 
     fused: torch.Tensor
@@ -36,7 +46,7 @@ class FusedNetwork(nn.Module):
         Args:
             first: Subnet A, of any 2D architecture.
             second: Subnet B, with as many resolutions where there is deep supervision.
-            num_classes: With background, C.
+            num_classes: Number of classes C, background included.
         """
         super().__init__()
         self.first = first
@@ -48,7 +58,7 @@ class FusedNetwork(nn.Module):
 
         Args:
             images: ``B x C x H x W``.
-            with_subnets: For training: give the subnets' outputs as well.
+            with_subnets: Whether to give the subnets' outputs as well, as training needs them.
 
         Returns:
             A `FusedOutput` with ``with_subnets``; otherwise the fused logits ``B x C x H x W``, and with deep
@@ -71,7 +81,7 @@ def build_fused_network(
     Args:
         architecture: nnU-Net's entry of a 2D configuration.
         in_channels: Channels of an image.
-        num_classes: With background.
+        num_classes: Number of classes, background included.
         deep_supervision: Whether both subnets give their lower outputs as well.
 
     Returns:
@@ -87,13 +97,6 @@ def build_fused_network(
     return FusedNetwork(first, second, num_classes)
 
 
-DOUBT_CHANNELS = 16
-"""Features of the disagreement map and of the entropy maps."""
-
-LOGIT_CHANNELS = 32
-"""Features of both logits."""
-
-
 class FusionModule(nn.Module):
     """Fused logits ``Y_f`` from the logits of two networks.
 
@@ -101,10 +104,10 @@ class FusionModule(nn.Module):
     """
 
     def __init__(self, num_classes: int) -> None:
-        """Start fresh; one 1x1 convolution ends each branch.
+        """Start fresh; a 1x1 convolution ends each of the three branches.
 
         Args:
-            num_classes: With background, C.
+            num_classes: Number of classes C, background included.
         """
         super().__init__()
         self.agreement = _two_convolutions(num_classes, DOUBT_CHANNELS, DOUBT_CHANNELS, last_kernel=1)
@@ -114,7 +117,7 @@ class FusionModule(nn.Module):
         self.fuse = _two_convolutions(together, together, num_classes, last_kernel=3)
 
     def forward(self, first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
-        """Fuse.
+        """Fuse the logits of two networks.
 
         Gradients reach both networks through their logits and their entropies; the agreement has none.
 
@@ -140,8 +143,8 @@ def agreement(first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
     """1 where both networks have a class above 0.5 or neither has it, else 0: one minus the XOR.
 
     Args:
-        first: Probabilities, ``BxCxHxW``.
-        second: The same shape.
+        first: Probabilities of one network, ``BxCxHxW``.
+        second: Probabilities of the other, the same shape.
 
     Returns:
         ``BxCxHxW``, in the type of ``first``.

@@ -15,7 +15,7 @@ from torch import nn
 from nnunetv2_semiseg.core.errors import UserError
 from nnunetv2_semiseg.networks.dynamic_head import DynamicHead
 from nnunetv2_semiseg.networks.outputs import full_resolution
-from nnunetv2_semiseg.networks.partner import PLAIN, RESIDUAL, build_planned
+from nnunetv2_semiseg.networks.planned import PLAIN, RESIDUAL, build_planned
 
 
 class TaskNetwork(nn.Module):
@@ -36,8 +36,8 @@ class TaskNetwork(nn.Module):
         Args:
             encoder: Gives the features of all stages, the bottleneck last.
             decoder: Gives the features of its last stage, or a list with these first.
-            head: For all tasks and the synthetic one.
-            tasks: Those that a plain call answers, in this order; None: all but the synthetic one.
+            head: Head of all tasks and the synthetic one.
+            tasks: Tasks that a plain call answers, in this order; None for all but the synthetic one.
 
         Raises:
             UserError: ``tasks`` names none, one twice or one that there is not.
@@ -57,7 +57,7 @@ class TaskNetwork(nn.Module):
 
     @property
     def num_tasks(self) -> int:
-        """T, without the synthetic task."""
+        """Number of tasks T, the synthetic one not counted."""
         return self.head.num_slots - 1
 
     @property
@@ -87,10 +87,10 @@ class TaskNetwork(nn.Module):
         return logits if tasks.ndim == 2 else logits[:, 0]
 
     def limited_to(self, tasks: Sequence[int]) -> TaskNetwork:
-        """The same network, weights shared, whose plain calls answer the given tasks in the given order.
+        """A network with the same weights, shared, whose plain calls answer the given tasks in that order.
 
         Raises:
-            UserError: As for the constructor.
+            UserError: ``tasks`` names none, one twice or one that there is not.
         """
         return TaskNetwork(self.encoder, self.decoder, self.head, tasks).train(self.training)
 
@@ -103,14 +103,14 @@ def build_task_network(
     Args:
         architecture: nnU-Net's entry of a configuration, 2D or 3D.
         in_channels: Channels of an image.
-        num_tasks: T; the number of nnU-Net's classes without background.
-        tasks: Those that a plain call answers, None for all; the weights are the same ones in any case.
+        num_tasks: Number of tasks T, which is that of nnU-Net's classes without background.
+        tasks: Tasks that a plain call answers, None for all; this changes nothing about the weights.
 
     Returns:
         The network.
 
     Raises:
-        UserError: The planned network is no U-Net of nnU-Net's.
+        UserError: The planned network is none of nnU-Net's U-Nets.
     """
     unet: Any = build_planned(architecture, in_channels, num_classes=1)
     if not hasattr(getattr(unet, "decoder", None), "seg_layers"):

@@ -16,7 +16,7 @@ from loopback_server import FILE_NAME, LoopbackServer, serving
 from nnunetv2_semiseg.commands import weights as command_module
 from nnunetv2_semiseg.commands.weights import main
 from nnunetv2_semiseg.networks.sam.checkpoint import PART_NAMES
-from nnunetv2_semiseg.networks.sam.model.parts import (
+from nnunetv2_semiseg.networks.sam.model.architecture import (
     SAM_ARCHITECTURES,
     build_published_sam_parts,
     build_sam_parts,

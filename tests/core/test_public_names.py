@@ -1,4 +1,4 @@
-"""Short imports of the lower rooms: every name is there, and none costs anything before it is used."""
+"""Short imports: every name is there, and none costs anything before it is used."""
 
 from __future__ import annotations
 
@@ -8,7 +8,18 @@ import sys
 
 import pytest
 
-ROOMS = ("nnunetv2_semiseg.core", "nnunetv2_semiseg.core.distributed", "nnunetv2_semiseg.data")
+ROOMS = (
+    "nnunetv2_semiseg.core",
+    "nnunetv2_semiseg.core.distributed",
+    "nnunetv2_semiseg.data",
+    "nnunetv2_semiseg.methods",
+    "nnunetv2_semiseg.methods.losses",
+    "nnunetv2_semiseg.methods.parts",
+    "nnunetv2_semiseg.networks",
+    "nnunetv2_semiseg.networks.sam",
+    "nnunetv2_semiseg.networks.sam.model",
+    "nnunetv2_semiseg.networks.sam.weights",
+)
 
 
 @pytest.mark.parametrize("room", ROOMS)

@@ -168,7 +168,7 @@ class Workspace:
     def write_sam_file(file: Path, architecture: str = "vit_tiny", seed: int = 0, **more: Any) -> Path:
         """A file of random weights under the names that segment-anything publishes them by."""
         from nnunetv2_semiseg.networks.sam.checkpoint import PART_NAMES
-        from nnunetv2_semiseg.networks.sam.model.parts import SAM_ARCHITECTURES, build_sam_parts
+        from nnunetv2_semiseg.networks.sam.model.architecture import SAM_ARCHITECTURES, build_sam_parts
 
         torch.manual_seed(seed)
         parts = build_sam_parts(SAM_ARCHITECTURES[architecture], 64, num_classes=4)

@@ -9,9 +9,9 @@ from golden_files import GOLDEN
 from nnunetv2_semiseg.networks.sam.build import build_foundation
 from nnunetv2_semiseg.networks.sam.config import FoundationConfig
 from nnunetv2_semiseg.networks.sam.model.adaptation import LoraAdaptation
+from nnunetv2_semiseg.networks.sam.model.architecture import SamArchitecture, build_sam_parts
 from nnunetv2_semiseg.networks.sam.model.encoder import SamEncoder
 from nnunetv2_semiseg.networks.sam.model.image_input import FoundationInput
-from nnunetv2_semiseg.networks.sam.model.parts import SamArchitecture, build_sam_parts
 from nnunetv2_semiseg.networks.sam.semantic import FoundationTrainedParts, SemanticSam
 
 __all__ = ["exact_prediction"]

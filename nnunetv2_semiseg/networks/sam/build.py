@@ -1,4 +1,4 @@
-"""From a configuration to a foundation model, and what its frozen weights are called."""
+"""Builders of foundation models from their configurations, and the identity of what they freeze."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from nnunetv2_semiseg.core.errors import UserError
 from nnunetv2_semiseg.networks.sam.checkpoint import PART_NAMES, load_sam_checkpoint, sha256_of
 from nnunetv2_semiseg.networks.sam.config import FoundationConfig, PromptedFoundationConfig, SamConfig
 from nnunetv2_semiseg.networks.sam.model.adaptation import AdapterAdaptation, LoraAdaptation
-from nnunetv2_semiseg.networks.sam.model.encoder import SamEncoder
-from nnunetv2_semiseg.networks.sam.model.image_input import FoundationInput
-from nnunetv2_semiseg.networks.sam.model.parts import (
+from nnunetv2_semiseg.networks.sam.model.architecture import (
     SAM_ARCHITECTURES,
     build_image_encoder,
     build_published_sam_parts,
     build_sam_parts,
     check_num_classes,
 )
+from nnunetv2_semiseg.networks.sam.model.encoder import SamEncoder
+from nnunetv2_semiseg.networks.sam.model.image_input import FoundationInput
 from nnunetv2_semiseg.networks.sam.model.prompts import BoxPromptDecoders
 from nnunetv2_semiseg.networks.sam.prompted import PromptedSam
 from nnunetv2_semiseg.networks.sam.semantic import FoundationTrainedParts, SemanticSam
@@ -31,11 +31,11 @@ from nnunetv2_semiseg.networks.sam.weights.registry import DEFAULT_WEIGHTS, PUBL
 SamParts = tuple[ImageEncoderViT, PromptEncoder, MaskDecoder]
 
 RANDOM_WEIGHTS_SEED = 20250611
-"""Of the random frozen weights: no checkpoint stores them, so every start has to draw the same ones."""
+"""Seed of random frozen weights: no checkpoint stores them, so every start has to draw the same ones."""
 
 RANDOM_POSITIONS_STD = 0.02
-"""Of random positions, as usual for vision transformers; segment-anything starts them at zero, which would
-leave a frozen random encoder blind to them."""
+"""Standard deviation of random positions, usual in vision transformers. Segment-anything starts them at zero,
+which would leave a frozen random encoder blind to positions."""
 
 
 def build_foundation(
@@ -46,18 +46,24 @@ def build_foundation(
     Args:
         config: Architecture, weights, input handling and rank.
         in_channels: Channels of the patches.
-        num_classes: Classes with background, K.
+        num_classes: Number of classes K, background included.
         config_key: Where ``config`` stands below ``semiseg``, for messages.
 
     Returns:
-        The student. LoRA and the decoder's heads are fresh, drawn from torch's random stream; with random
-        weights the rest of the decoder and the prompt encoder as well, and only the frozen encoder is always
-        the same.
+        The student. LoRA and the decoder's heads are fresh, drawn from torch's random stream. With random
+        weights so are the rest of the decoder and the prompt encoder, and only the frozen encoder is the
+        same at every start.
 
     Raises:
         UserFileError: The checkpoint does not exist.
         UserError: No checkpoint is named and random weights are not asked for, the checkpoint is refused
             (see `load_sam_checkpoint`), or there are fewer than two classes.
+
+    Examples:
+        >>> config = FoundationConfig(architecture="vit_tiny", random_weights=True, image_size=64)
+        >>> student = build_foundation(config, in_channels=1, num_classes=3)
+        >>> student.predict(torch.rand(2, 1, 48, 40)).shape
+        torch.Size([2, 3, 48, 40])
     """
     _require_weights(config, config_key)
     architecture = SAM_ARCHITECTURES[config.architecture]
@@ -84,14 +90,14 @@ def build_prompted_sam(
     Args:
         config: Architecture, weights, input handling and adapters.
         in_channels: Channels of the patches.
-        num_classes: Classes with background, K.
+        num_classes: Number of classes K, background included.
         config_key: Where ``config`` stands below ``semiseg``, for messages.
-        further_settings: What the command in a message has to set beside the checkpoint, ``key=value``.
+        further_settings: Settings ``key=value`` that the command in a message needs besides the checkpoint.
 
     Returns:
-        The branch. Adapters and prompt decoders are fresh, drawn from torch's random stream; all of
-        segment-anything is the checkpoint's, mask tokens and heads included, or with random weights always
-        the same.
+        The branch. Adapters and prompt decoders are fresh, drawn from torch's random stream. All of
+        segment-anything, mask tokens and heads included, is the checkpoint's, or with random weights the
+        same at every start.
 
     Raises:
         UserFileError: The checkpoint does not exist.
@@ -117,14 +123,14 @@ def build_prompted_sam(
 
 
 def foundation_identity(config: SamConfig) -> dict[str, str]:
-    """What tells the frozen parts and their input from others, to be stored and to be compared at resume.
+    """What tells these frozen parts and their input from others, compared when a training is resumed.
 
     Args:
-        config: As given to `build_foundation` or `build_prompted_sam`.
+        config: The configuration that `build_foundation` or `build_prompted_sam` was given.
 
     Returns:
-        The SHA-256 of the checkpoint file or of the random frozen weights, and the settings that no shape
-        of a trained weight depends on.
+        The SHA-256 of the checkpoint file or of the random frozen weights, and the settings that change
+        the frozen parts' output without changing the shape of any trained weight.
 
     Raises:
         UserFileError: The checkpoint does not exist.
@@ -145,7 +151,7 @@ def foundation_identity(config: SamConfig) -> dict[str, str]:
 
 
 def _random_encoder(config: SamConfig) -> ImageEncoderViT:
-    """The same random encoder at every start."""
+    """Draw the same random encoder at every start."""
     with _fixed_random_stream():
         return _with_random_positions(
             build_image_encoder(SAM_ARCHITECTURES[config.architecture], config.image_size)
@@ -153,7 +159,7 @@ def _random_encoder(config: SamConfig) -> ImageEncoderViT:
 
 
 def _random_parts(config: SamConfig) -> SamParts:
-    """The same random parts with the published number of mask tokens at every start."""
+    """Draw the same random parts, with the published number of mask tokens, at every start."""
     with _fixed_random_stream():
         encoder, *others = build_published_sam_parts(
             SAM_ARCHITECTURES[config.architecture], config.image_size
@@ -178,7 +184,7 @@ def _fixed_random_stream() -> Iterator[None]:
 
 
 def _fill(parts: SamParts, state: dict[str, torch.Tensor]) -> None:
-    """Load checked weights; all that they may leave out are the mask decoder's fresh heads."""
+    """Load checked weights, which may leave out nothing but the mask decoder's fresh heads."""
     for name, part in zip(PART_NAMES, parts, strict=True):
         prefix = f"{name}."
         own = {key.removeprefix(prefix): value for key, value in state.items() if key.startswith(prefix)}
@@ -186,7 +192,7 @@ def _fill(parts: SamParts, state: dict[str, torch.Tensor]) -> None:
 
 
 def _require_weights(config: SamConfig, config_key: str, further_settings: str = "") -> None:
-    """Raise a ValueError with the remedy where neither a checkpoint nor random weights are asked for."""
+    """Raise a `UserError` with the remedy if neither a checkpoint nor random weights are asked for."""
     if config.checkpoint is not None or config.random_weights:
         return
     weights = PUBLISHED_WEIGHTS[DEFAULT_WEIGHTS[config.normalization]]

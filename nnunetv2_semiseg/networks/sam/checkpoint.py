@@ -14,17 +14,17 @@ import torch
 import torch.nn.functional as F
 
 from nnunetv2_semiseg.core.errors import UserError, UserFileError
-from nnunetv2_semiseg.networks.sam.model.parts import SAM_ARCHITECTURES, build_published_sam_parts
+from nnunetv2_semiseg.networks.sam.model.architecture import SAM_ARCHITECTURES, build_published_sam_parts
 
 FRESH_HEADS = ("mask_tokens", "output_hypernetworks_mlps", "iou_prediction_head")
-"""Parts of the mask decoder that are bound to the number of masks: for masks that stand for classes never
+"""Parts of the mask decoder that are bound to the number of masks. If masks stand for classes, these are not
 loaded, even where they would fit, so that every number of classes starts alike."""
 
 PART_NAMES = ("image_encoder", "prompt_encoder", "mask_decoder")
 """First words of the names in a checkpoint, in the order of `build_published_sam_parts`."""
 
 ANY_IMAGE_SIZE = 512
-"""Side in pixels for checking a file that no model is named for: positions are fitted to any."""
+"""Side in pixels for checking a file that belongs to no model yet; any would do, as positions are fitted."""
 
 _POSITIONS = "image_encoder.pos_embed"
 _PATCHES = "image_encoder.patch_embed.proj.weight"
@@ -35,11 +35,11 @@ def load_sam_checkpoint(
 ) -> dict[str, torch.Tensor]:
     """Read a checkpoint, check it and fit its positions to ``image_size``.
 
-    Accepted are state dicts under segment-anything's names, also inside ``{"model": ...}`` or
+    State dicts under segment-anything's names are accepted, also inside ``{"model": ...}`` or
     ``{"state_dict": ...}`` and with the prefix ``module.``. No code in a file is ever run.
 
     Args:
-        path: The file.
+        path: File of weights.
         architecture: A key of `SAM_ARCHITECTURES`.
         image_size: Side S in pixels of the images that the model will take.
         with_heads: Whether `FRESH_HEADS` are wanted, as for segment-anything's own masks.
@@ -49,8 +49,9 @@ def load_sam_checkpoint(
 
     Raises:
         UserFileError: There is no such file.
-        UserError: It is damaged, no checkpoint, holds more than weights, belongs to another architecture,
-            lacks weights, or has weights that are not finite. The message names file, reason and remedy.
+        UserError: The file is damaged or no checkpoint, it holds more than weights, belongs to another
+            architecture, lacks weights, or has weights that are not finite. The message names file, reason
+            and remedy.
     """
     state = _unwrapped_state(_read(Path(path)), path)
     _check_architecture(state, path, architecture)
@@ -59,11 +60,11 @@ def load_sam_checkpoint(
 
 @dataclass(frozen=True)
 class SamFile:
-    """What a file of weights is, as far as its names and shapes tell.
+    """What a file of weights is, as far as names and shapes in it tell.
 
     Attributes:
         architecture: A key of `SAM_ARCHITECTURES`.
-        has_heads: Whether it holds `FRESH_HEADS` for segment-anything's own masks.
+        has_heads: Whether the file holds `FRESH_HEADS` for segment-anything's own masks.
     """
 
     architecture: str
@@ -74,14 +75,14 @@ def identify_sam_checkpoint(path: str | Path) -> SamFile:
     """Find out what a checkpoint is, and check all that `load_sam_checkpoint` would check.
 
     Args:
-        path: The file.
+        path: File of weights.
 
     Returns:
-        What it is.
+        Architecture and contents of the file.
 
     Raises:
         UserFileError: There is no such file.
-        UserError: As of `load_sam_checkpoint`, or it fits no known architecture.
+        UserError: The file fits no known architecture, or `load_sam_checkpoint` would refuse it.
     """
     state = _unwrapped_state(_read(Path(path)), path)
     architecture, (embed_dim, depth) = _found_architecture(state, path)
@@ -102,7 +103,7 @@ def identify_sam_checkpoint(path: str | Path) -> SamFile:
 def _checked(
     state: Mapping[str, torch.Tensor], path: str | Path, architecture: str, image_size: int, with_heads: bool
 ) -> dict[str, torch.Tensor]:
-    """The wanted weights of one architecture, fitted to ``image_size``; a ValueError where any is wrong."""
+    """The wanted weights of one architecture, fitted to ``image_size``; a `UserError` if any is wrong."""
     expected = _expected_shapes(architecture, image_size, with_heads)
     missing = [name for name in expected if name not in state]
     if missing:
@@ -126,8 +127,8 @@ def _checked(
 
 def _wrong_shape(
     path: str | Path, architecture: str, name: str, tensor: torch.Tensor, expected: torch.Size
-) -> ValueError:
-    return ValueError(
+) -> UserError:
+    return UserError(
         f"{path} is no {architecture} checkpoint: {name} has the shape {tuple(tensor.shape)} instead of "
         f"{tuple(expected)}; name the file as published by SAM or MedSAM"
     )
@@ -143,7 +144,7 @@ def resize_positions(
 
     Args:
         state: Weights by segment-anything's names.
-        grid: Tokens along a side of the image, G.
+        grid: Number of tokens G along a side of the image.
         global_blocks: Numbers of the blocks with global attention.
 
     Returns:

@@ -1,8 +1,8 @@
-"""Hyper-parameters of the foundation branch."""
+"""Hyper-parameters of foundation models: what all of them have, and those of each kind."""
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 from pydantic.dataclasses import dataclass
@@ -22,6 +22,9 @@ def _normalization(default: str) -> Any:
 @dataclass(frozen=True, kw_only=True, config=STRICT)
 class SamConfig:
     """Which segment-anything model a method uses, where its weights come from and what images it takes."""
+
+    needs_mask_heads: ClassVar[bool] = False
+    """Whether the model uses the mask heads of the published files."""
 
     architecture: Literal["vit_b", "vit_l", "vit_h", "vit_small", "vit_tiny"] = Field(
         default="vit_b",
@@ -49,15 +52,16 @@ class SamConfig:
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
 class FoundationConfig(SamConfig):
-    """A semantic SAM, adapted by LoRA (SynFoC)."""
+    """Hyper-parameters of a semantic SAM, adapted by LoRA (SynFoC)."""
 
     lora_rank: int = Field(default=4, ge=1, description="rank of the updates of queries and values")
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
 class PromptedFoundationConfig(SamConfig):
-    """A SAM with learned prompts, adapted by adapters (KnowSAM). It sees images of the paper's size."""
+    """Hyper-parameters of a SAM with learned prompts and adapters (KnowSAM); the sizes are the paper's."""
 
+    needs_mask_heads: ClassVar[bool] = True
     image_size: int = _image_size(256)
     normalization: Literal["medsam", "sam"] = _normalization("sam")
     adapter_ratio: float = Field(

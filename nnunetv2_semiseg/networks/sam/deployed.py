@@ -1,4 +1,8 @@
-"""A trained foundation model as one self-contained network for nnU-Net's predictor."""
+"""Trained SAM models as networks for nnU-Net's predictor, and their states.
+
+Such a network is built without any checkpoint and filled with a state that has everything, frozen weights
+included.
+"""
 
 from __future__ import annotations
 
@@ -12,28 +16,27 @@ from nnunetv2_semiseg.networks.outputs import full_resolution
 from nnunetv2_semiseg.networks.sam.build import build_prompted_sam
 from nnunetv2_semiseg.networks.sam.config import FoundationConfig, PromptedFoundationConfig
 from nnunetv2_semiseg.networks.sam.model.adaptation import LoraAdaptation
+from nnunetv2_semiseg.networks.sam.model.architecture import SAM_ARCHITECTURES, build_sam_parts
 from nnunetv2_semiseg.networks.sam.model.encoder import SamEncoder
 from nnunetv2_semiseg.networks.sam.model.image_input import FoundationInput
-from nnunetv2_semiseg.networks.sam.model.parts import SAM_ARCHITECTURES, build_sam_parts
 from nnunetv2_semiseg.networks.sam.model.prediction_precision import chosen_precision
 from nnunetv2_semiseg.networks.sam.semantic import FoundationTrainedParts, SemanticSam
 
 
 class DeployedSemanticSam(nn.Module):
-    """What a `SemanticSam` student predicts.
+    """A `SemanticSam` student that predicts, filled by ``load_state_dict(deployed_state(student))``.
 
-    Built without any checkpoint and filled by ``load_state_dict(deployed_state(student))``. LoRA stays beside
-    the encoder's weights: merged into weights that a CPU rounds to bfloat16, its small updates would be lost
-    in the rounding.
+    LoRA stays beside the encoder's weights: merged into weights that a CPU rounds to bfloat16, its small
+    updates would be lost in the rounding.
     """
 
     def __init__(self, config: FoundationConfig, in_channels: int, num_classes: int) -> None:
         """Build with weights that mean nothing yet.
 
         Args:
-            config: The student's; ``checkpoint`` and ``random_weights`` are not looked at.
-            in_channels: Channels of the patches.
-            num_classes: Classes with background, K.
+            config: Configuration of the student, whose ``checkpoint`` and ``random_weights`` are ignored.
+            in_channels: Number of channels C of the patches.
+            num_classes: Number of classes K, background included.
         """
         super().__init__()
         architecture = SAM_ARCHITECTURES[config.architecture]
@@ -48,7 +51,7 @@ class DeployedSemanticSam(nn.Module):
         """Segment patches of any size on their own grid.
 
         Args:
-            images: ``BxCxHxW``.
+            images: Patches, ``BxCxHxW``.
 
         Returns:
             Logits, ``BxKxHxW``.
@@ -56,15 +59,10 @@ class DeployedSemanticSam(nn.Module):
         return self.sam.predict(images)
 
 
-def deployed_state(student: SemanticSam) -> dict[str, torch.Tensor]:
-    """The state of a `DeployedSemanticSam`; most tensors are the student's own, to be saved at once."""
-    return float32_state({"sam": student})
-
-
 class DeployedPromptedSam(nn.Module):
-    """What a `PromptedSam` predicts whose mask prompts another network makes.
+    """A trained `PromptedSam` that predicts, and the network that makes its mask prompts.
 
-    Built without any checkpoint and filled by ``load_state_dict(deployed_prompted_state(...))``.
+    It is filled by ``load_state_dict(deployed_prompted_state(prompting, sam))``.
     """
 
     def __init__(
@@ -73,11 +71,12 @@ class DeployedPromptedSam(nn.Module):
         """Build with weights that mean nothing yet.
 
         Args:
-            config: The trained branch's; where its weights came from is not looked at.
-            prompting: A network from ``B x C x H x W`` to logits ``B x K x H x W``; of deep supervision's
-                outputs the first prompts.
-            in_channels: Channels C of the patches.
-            num_classes: Classes with background, K.
+            config: Configuration of the trained branch, whose ``checkpoint`` and ``random_weights`` are
+                ignored.
+            prompting: Network from patches ``BxCxHxW`` to logits ``BxKxHxW``; of deep supervision's outputs
+                the first one prompts.
+            in_channels: Number of channels C of the patches.
+            num_classes: Number of classes K, background included.
         """
         super().__init__()
         self.prompting = prompting
@@ -89,31 +88,37 @@ class DeployedPromptedSam(nn.Module):
         """Segment patches of any size on their own grid.
 
         Args:
-            images: ``B x C x H x W``.
+            images: Patches, ``BxCxHxW``.
 
         Returns:
-            Logits, ``B x K x H x W``.
+            Logits, ``BxKxHxW``.
         """
         return self.sam.predict(images, full_resolution(self.prompting(images)))
 
 
-def deployed_prompted_state(prompting: nn.Module, sam: nn.Module) -> dict[str, torch.Tensor]:
-    """The state of a `DeployedPromptedSam`; most tensors are the networks' own, to be saved at once."""
-    return float32_state({"prompting": prompting, "sam": sam})
-
-
-def float32_state(parts: Mapping[str, nn.Module]) -> dict[str, torch.Tensor]:
-    """States of several networks as that of a network which has them as attributes.
-
-    Args:
-        parts: Networks by the name of the attribute.
+def deployed_state(student: SemanticSam) -> dict[str, torch.Tensor]:
+    """The state of a `DeployedSemanticSam` that predicts what a student does.
 
     Returns:
-        Tensors by name, without half precision. Most are the networks' own: save them before the next step.
+        Tensors by name in float32. Most are the student's own: save them before its next step.
     """
+    return _float32_state({"sam": student})
+
+
+def deployed_prompted_state(prompting: nn.Module, sam: nn.Module) -> dict[str, torch.Tensor]:
+    """The state of a `DeployedPromptedSam` that predicts what a trained branch does.
+
+    Returns:
+        Tensors by name in float32. Most are the networks' own: save them before their next step.
+    """
+    return _float32_state({"prompting": prompting, "sam": sam})
+
+
+def _float32_state(parts: Mapping[str, nn.Module]) -> dict[str, torch.Tensor]:
+    """The state of a network that has several networks as its attributes."""
     state = {
         f"{name}.{key}": value for name, part in parts.items() for key, value in part.state_dict().items()
     }
-    # an image encoder may be held in half precision
+    # a training may hold its image encoder in half precision
     halves = (torch.bfloat16, torch.float16)
     return {name: value.float() if value.dtype in halves else value for name, value in state.items()}

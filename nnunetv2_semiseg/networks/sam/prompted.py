@@ -6,7 +6,6 @@ import torch
 from segment_anything.modeling import MaskDecoder, PromptEncoder
 from torch import nn
 
-from nnunetv2_semiseg.core.errors import UserError
 from nnunetv2_semiseg.networks.ema import keep_in_evaluation
 from nnunetv2_semiseg.networks.pixels import bilinear
 from nnunetv2_semiseg.networks.sam.model.adaptation import AdapterAdaptation
@@ -37,14 +36,14 @@ class PromptedSam(nn.Module):
         """Join the parts and freeze those that are not trained.
 
         Args:
-            encoder: Frozen.
-            prompt_encoder: Is frozen.
-            mask_decoder: Is frozen unless ``train_mask_decoder``; with the published mask tokens, of which
-                the first one's mask is used.
-            image_input: Has a trained convolution for some numbers of channels.
-            adapters: Of the image encoder, trained.
-            prompts: One decoder per class, trained.
-            train_mask_decoder: True trains of the mask decoder all that its first mask depends on.
+            encoder: Frozen image encoder.
+            prompt_encoder: Prompt encoder, frozen here.
+            mask_decoder: Mask decoder with the published mask tokens, of which the first one's mask is used;
+                frozen here unless ``train_mask_decoder``.
+            image_input: Preparation of images, with a trained convolution for some numbers of channels.
+            adapters: Trained changes of the image encoder.
+            prompts: Trained prompt decoders, one per class.
+            train_mask_decoder: Whether to train all of the mask decoder that the first mask depends on.
         """
         super().__init__()
         self.encoder = encoder
@@ -62,12 +61,12 @@ class PromptedSam(nn.Module):
 
     @property
     def num_classes(self) -> int:
-        """Classes with background, K."""
+        """Number of classes K, background included."""
         return self.prompts.num_classes
 
     @property
     def grid_size(self) -> tuple[int, int]:
-        """Height and width of the logits of `forward`: a quarter of the image size S."""
+        """Height and width of the logits that `forward` gives: a quarter of the image size S."""
         return self.encoder.mask_size
 
     def forward(self, images: torch.Tensor, mask_logits: torch.Tensor) -> torch.Tensor:
@@ -77,19 +76,19 @@ class PromptedSam(nn.Module):
 
         Args:
             images: Patches as nnU-Net's network sees them, ``BxCxHxW``.
-            mask_logits: Another network's logits of the same images on any grid, ``BxKxhxw``; they prompt
-                and take no gradient.
+            mask_logits: Another network's logits for the same images on any grid, ``BxKxhxw``, which prompt
+                SAM and take no gradients.
 
         Returns:
             Logits of K classes, ``BxKx(S/4)x(S/4)``.
 
         Raises:
-            UserError: The images have the wrong number of channels or dimensions, or the mask prompts the
+            ValueError: The images have the wrong number of channels or dimensions, or the mask prompts the
                 wrong number of images or classes.
         """
         expected = (len(images), self.num_classes)
         if mask_logits.ndim != 4 or mask_logits.shape[:2] != expected:
-            raise UserError(
+            raise ValueError(
                 f"mask prompts for {expected[0]} images and a SAM branch of {expected[1]} classes have the "
                 f"shape {expected[0]} x {expected[1]} x H x W; got {tuple(mask_logits.shape)}"
             )
@@ -111,10 +110,10 @@ class PromptedSam(nn.Module):
         return bilinear(self(images, mask_logits), tuple(images.shape[-2:]))
 
     def parameters_to_train(self) -> list[nn.Parameter]:
-        """What an optimizer takes; every one of them gets a gradient from every loss of the logits."""
+        """The parameters for an optimizer, each of which gets a gradient from every loss of the logits."""
         return [parameter for parameter in self.parameters() if parameter.requires_grad]
 
     def frozen_modules(self) -> tuple[nn.Module, ...]:
-        """What is the same at every start and has no place in a checkpoint."""
+        """The parts that are the same at every start and have no place in a checkpoint."""
         frozen = (self.encoder, self.prompt_encoder)
         return frozen if self.train_mask_decoder else (*frozen, self.mask_decoder)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
 from segment_anything.modeling import MaskDecoder, PromptEncoder
 from torch import nn
 
 from nnunetv2_semiseg.networks.ema import keep_in_evaluation, make_teacher
+from nnunetv2_semiseg.networks.pixels import bilinear
 from nnunetv2_semiseg.networks.sam.model.adaptation import LoraAdaptation
 from nnunetv2_semiseg.networks.sam.model.encoder import SamEncoder
 from nnunetv2_semiseg.networks.sam.model.image_input import FoundationInput
@@ -17,8 +17,8 @@ from nnunetv2_semiseg.networks.sam.model.mask_decoding import decode_without_pro
 class FoundationTrainedParts(nn.Module):
     """All that is trained, and so all that a checkpoint or a teacher has to hold.
 
-    What nothing reaches without prompts (embeddings of points and mask prompts, the mask-quality head) is
-    kept under segment-anything's names but takes no gradient.
+    Embeddings of points and mask prompts and the mask-quality head, which nothing reaches without prompts,
+    are kept under segment-anything's names but take no gradients.
     """
 
     def __init__(
@@ -31,10 +31,11 @@ class FoundationTrainedParts(nn.Module):
         """Collect the parts and freeze what is not reached.
 
         Args:
-            image_input: Has a trained convolution for some numbers of channels.
+            image_input: Preparation of images, with a trained convolution for some numbers of channels.
             lora: Updates of the image encoder.
-            prompt_encoder: Its "no mask" embedding is trained; its random positional matrix is a buffer.
-            mask_decoder: One mask token per class.
+            prompt_encoder: Prompt encoder, of which the "no mask" embedding is trained; the random
+                positional matrix is a buffer.
+            mask_decoder: Mask decoder with one mask token per class.
         """
         super().__init__()
         self.image_input = image_input
@@ -53,8 +54,8 @@ class SemanticSam(nn.Module):
         """Join the parts.
 
         Args:
-            encoder: Frozen; may be shared with other instances.
-            trained: Everything else.
+            encoder: Frozen image encoder, which other instances may share.
+            trained: All other parts.
         """
         super().__init__()
         self.encoder = encoder
@@ -62,7 +63,7 @@ class SemanticSam(nn.Module):
 
     @property
     def grid_size(self) -> tuple[int, int]:
-        """Height and width of the logits of `forward`: a quarter of the image size S."""
+        """Height and width of the logits that `forward` gives: a quarter of the image size S."""
         return self.encoder.mask_size
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
@@ -75,27 +76,27 @@ class SemanticSam(nn.Module):
             Logits of K classes, ``BxKx(S/4)x(S/4)``.
 
         Raises:
-            UserError: The images have the wrong number of channels or dimensions.
+            ValueError: The images have the wrong number of channels or dimensions.
         """
         return self.segment_prepared(self.trained.image_input(images))
 
     def segment_prepared(self, prepared: torch.Tensor) -> torch.Tensor:
-        """`forward` for images that went through the input's preparation already, ``Bx3xSxS``."""
+        """`forward` for images that are prepared already, ``Bx3xSxS``."""
         embeddings = self.encoder(prepared, self.trained.lora)
         return decode_without_prompts(self.trained.prompt_encoder, self.trained.mask_decoder, embeddings)
 
     def predict(self, images: torch.Tensor) -> torch.Tensor:
         """Logits brought bilinearly to the patches' own grid, ``BxCxHxW`` -> ``BxKxHxW``."""
-        return F.interpolate(self(images), images.shape[-2:], mode="bilinear", align_corners=False)
+        return bilinear(self(images), tuple(images.shape[-2:]))
 
     def teacher(self) -> SemanticSam:
-        """The same encoder object around a copy of the trained parts that takes no gradients.
+        """A teacher: the same encoder object and a copy of the trained parts that takes no gradients.
 
         Returns:
-            A model that stays in evaluation mode; `ema.ema_update(teacher, student, ...)` moves its copy.
+            A model that stays in evaluation mode; `ema_update(teacher, student, decay)` moves it.
         """
         return keep_in_evaluation(SemanticSam(self.encoder, make_teacher(self.trained)))
 
     def parameters_to_train(self) -> list[nn.Parameter]:
-        """What an optimizer takes; every one of them gets a gradient from every loss of the logits."""
+        """The parameters for an optimizer, each of which gets a gradient from every loss of the logits."""
         return [parameter for parameter in self.trained.parameters() if parameter.requires_grad]

@@ -8,13 +8,14 @@ from pathlib import Path
 import pytest
 import torch
 
+from nnunetv2_semiseg.core.errors import UserError
 from nnunetv2_semiseg.networks.sam.checkpoint import (
     PART_NAMES,
     load_sam_checkpoint,
     resize_positions,
     sha256_of,
 )
-from nnunetv2_semiseg.networks.sam.model.parts import (
+from nnunetv2_semiseg.networks.sam.model.architecture import (
     SAM_ARCHITECTURES,
     build_published_sam_parts,
     build_sam_parts,
@@ -32,7 +33,7 @@ def _load(path: Path, image_size: int = 96) -> dict[str, torch.Tensor]:
 
 
 def _refusal(path: Path, reason: str) -> None:
-    with pytest.raises(ValueError, match=reason) as error:
+    with pytest.raises(UserError, match=reason) as error:
         _load(path)
     message = str(error.value)
     assert str(path) in message

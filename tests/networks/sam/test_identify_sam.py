@@ -13,7 +13,7 @@ from nnunetv2_semiseg.networks.sam.checkpoint import (
     identify_sam_checkpoint,
     load_sam_checkpoint,
 )
-from nnunetv2_semiseg.networks.sam.model.parts import (
+from nnunetv2_semiseg.networks.sam.model.architecture import (
     SAM_ARCHITECTURES,
     build_published_sam_parts,
     build_sam_parts,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -141,3 +143,10 @@ def test_a_trainings_frozen_encoder_is_held_in_bfloat16(workspace: Workspace) ->
     for export in trainer.method.exports:
         weights = export.state(trainer.method, trainer.network)
         assert {value.dtype for value in weights.values() if value.is_floating_point()} == {torch.float32}
+
+
+@pytest.mark.parametrize("module", ["core.config", "methods.base", "trainers.engine.precision"])
+def test_what_every_training_imports_loads_no_segment_anything(module: str) -> None:
+    code = f"import sys, nnunetv2_semiseg.{module}; print('segment_anything' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"

@@ -1,4 +1,7 @@
-"""Where trained parts may reach into a frozen image encoder."""
+"""Trained changes of a frozen image encoder: the hooks that its blocks offer, LoRA and adapters.
+
+A further kind of adaptation is a subclass of `EncoderAdaptation`; the encoder itself stays as it is.
+"""
 
 from __future__ import annotations
 
@@ -29,77 +32,24 @@ class EncoderAdaptation(nn.Module):
         Args:
             block_index: Number of the block, from 0.
             tokens: Input of the frozen projection, ``BxHxWxC``.
-            qkv: Its output, ``BxHxWx3C``: queries, keys, values.
+            qkv: Output of the frozen projection, ``BxHxWx3C``: queries, keys, values.
 
         Returns:
-            What the block is to use instead of ``qkv``.
+            Queries, keys and values that the block uses instead.
         """
         return qkv
 
     def after_attention(self, block_index: int, x: torch.Tensor) -> torch.Tensor:
-        """Change the attention's output, ``BxHxWxC`` (windows put together), before the skip is added."""
+        """Change the output of the attention, ``BxHxWxC``, windows put together, before the skip is added."""
         return x
 
     def beside_mlp(self, block_index: int, normed_tokens: torch.Tensor) -> torch.Tensor | None:
-        """What to add to the MLP's output, from the MLP's input ``BxHxWxC``; None for nothing."""
+        """Compute from the MLP's input, ``BxHxWxC``, what is added to its output; None for nothing."""
         return None
 
 
-MLP_ADAPTER_SCALE = 0.5
-"""Factor on what the adapter beside the MLP adds."""
-
-
-class Bottleneck(nn.Module):
-    """``x -> fc2(GELU(fc1(x)))``, zero at the start because fc2 is."""
-
-    def __init__(self, dim: int, hidden: int) -> None:
-        """Start as zero.
-
-        Args:
-            dim: Length of a token, C.
-            hidden: Length of a token between both layers.
-        """
-        super().__init__()
-        self.fc1 = nn.Linear(dim, hidden)
-        self.fc2 = nn.Linear(hidden, dim)
-        nn.init.zeros_(self.fc2.weight)
-        nn.init.zeros_(self.fc2.bias)
-
-    def forward(self, tokens: torch.Tensor) -> torch.Tensor:
-        """``...xC`` in and out."""
-        out: torch.Tensor = self.fc2(F.gelu(self.fc1(tokens)))
-        return out
-
-
-class AdapterAdaptation(EncoderAdaptation):
-    """One adapter after the attention, with a skip of its own, and one beside the MLP, scaled, without."""
-
-    def __init__(self, embed_dim: int, depth: int, ratio: float = 0.25) -> None:
-        """Start without effect.
-
-        Args:
-            embed_dim: Length of a token, C.
-            depth: Number of blocks.
-            ratio: Width of the bottlenecks over C; at least one channel is left.
-        """
-        super().__init__()
-        hidden = max(1, int(embed_dim * ratio))
-        self.attention = nn.ModuleList(Bottleneck(embed_dim, hidden) for _ in range(depth))
-        self.mlp = nn.ModuleList(Bottleneck(embed_dim, hidden) for _ in range(depth))
-
-    def after_attention(self, block_index: int, x: torch.Tensor) -> torch.Tensor:
-        """``x`` and its adapter's output; shapes as in `EncoderAdaptation.after_attention`."""
-        adapted: torch.Tensor = x + self.attention[block_index](x)
-        return adapted
-
-    def beside_mlp(self, block_index: int, normed_tokens: torch.Tensor) -> torch.Tensor:
-        """The scaled output of the adapter; shapes as in `EncoderAdaptation.beside_mlp`."""
-        beside: torch.Tensor = MLP_ADAPTER_SCALE * self.mlp[block_index](normed_tokens)
-        return beside
-
-
 class LowRankUpdate(nn.Module):
-    """``x -> B(A x)`` without biases, zero at the start because B is."""
+    """``x -> B(A x)`` without biases, zero at the start because B is zero."""
 
     def __init__(self, dim: int, rank: int) -> None:
         """Start as zero.
@@ -121,7 +71,7 @@ class LowRankUpdate(nn.Module):
 
 
 class LoraAdaptation(EncoderAdaptation):
-    """LoRA on the queries and the values of every block; keys stay as they are."""
+    """LoRA (Hu et al. 2022) on the queries and the values of every block; keys stay as they are."""
 
     def __init__(self, embed_dim: int, depth: int, rank: int) -> None:
         """Start without effect.
@@ -129,7 +79,7 @@ class LoraAdaptation(EncoderAdaptation):
         Args:
             embed_dim: Length of a token, C.
             depth: Number of blocks.
-            rank: Rank of every update.
+            rank: Rank of each update.
         """
         super().__init__()
         self.q = nn.ModuleList(LowRankUpdate(embed_dim, rank) for _ in range(depth))
@@ -138,7 +88,8 @@ class LoraAdaptation(EncoderAdaptation):
     def qkv(self, block_index: int, tokens: torch.Tensor, qkv: torch.Tensor) -> torch.Tensor:
         """Add the updates to queries and values; shapes as in `EncoderAdaptation.qkv`.
 
-        Both at once, ``qkv + [B_q, 0; 0, 0; 0, B_v] [A_q; A_v] tokens``: one pass over the large tensor.
+        Both are added at once, ``qkv + [B_q, 0; 0, 0; 0, B_v] [A_q; A_v] tokens``, in one pass over the
+        large tensor.
         """
         q, v = (cast("LowRankUpdate", updates[block_index]) for updates in (self.q, self.v))
         inner = F.linear(tokens, torch.cat([q.A.weight, v.A.weight]))
@@ -152,3 +103,59 @@ class LoraAdaptation(EncoderAdaptation):
         )
         updated = torch.addmm(qkv.flatten(0, -2), inner.flatten(0, -2), outer.T)
         return updated.view_as(qkv)
+
+
+MLP_ADAPTER_SCALE = 0.5
+"""Factor on the output of the adapter beside the MLP."""
+
+
+class Bottleneck(nn.Module):
+    """``x -> fc2(GELU(fc1(x)))``, zero at the start because fc2 is zero."""
+
+    def __init__(self, dim: int, hidden: int) -> None:
+        """Start as zero.
+
+        Args:
+            dim: Length of a token, C.
+            hidden: Length of a token between both layers.
+        """
+        super().__init__()
+        self.fc1 = nn.Linear(dim, hidden)
+        self.fc2 = nn.Linear(hidden, dim)
+        nn.init.zeros_(self.fc2.weight)
+        nn.init.zeros_(self.fc2.bias)
+
+    def forward(self, tokens: torch.Tensor) -> torch.Tensor:
+        """``...xC`` in and out."""
+        out: torch.Tensor = self.fc2(F.gelu(self.fc1(tokens)))
+        return out
+
+
+class AdapterAdaptation(EncoderAdaptation):
+    """Two adapters in every block: one after the attention, with a skip of its own, and one beside the MLP.
+
+    The one beside the MLP has no skip, and its output is scaled.
+    """
+
+    def __init__(self, embed_dim: int, depth: int, ratio: float = 0.25) -> None:
+        """Start without effect.
+
+        Args:
+            embed_dim: Length of a token, C.
+            depth: Number of blocks.
+            ratio: Width of the bottlenecks over C; at least one channel is left.
+        """
+        super().__init__()
+        hidden = max(1, int(embed_dim * ratio))
+        self.attention = nn.ModuleList(Bottleneck(embed_dim, hidden) for _ in range(depth))
+        self.mlp = nn.ModuleList(Bottleneck(embed_dim, hidden) for _ in range(depth))
+
+    def after_attention(self, block_index: int, x: torch.Tensor) -> torch.Tensor:
+        """Add the adapter's output; shapes as in `EncoderAdaptation.after_attention`."""
+        adapted: torch.Tensor = x + self.attention[block_index](x)
+        return adapted
+
+    def beside_mlp(self, block_index: int, normed_tokens: torch.Tensor) -> torch.Tensor:
+        """Give the adapter's scaled output; shapes as in `EncoderAdaptation.beside_mlp`."""
+        beside: torch.Tensor = MLP_ADAPTER_SCALE * self.mlp[block_index](normed_tokens)
+        return beside

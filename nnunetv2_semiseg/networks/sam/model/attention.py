@@ -33,7 +33,8 @@ Kernel = Callable[[torch.Tensor, torch.Tensor, torch.Tensor, float], torch.Tenso
 """Attention of queries, keys and values, ``BxNxTxD`` with a width D of each, and a factor on the scores."""
 
 MAP_ENTRIES = 2**24
-"""Of the attention maps that a CPU holds at once: all heads of one whole image of 512 x 512 pixels."""
+"""Largest number of entries of the attention maps that a CPU holds at once, enough for all heads of one whole
+image of 512 x 512 pixels."""
 
 HEAD_WIDTH_MULTIPLE = 8
 """Fused attention on GPUs wants head widths divisible by 8 (half precision)."""
@@ -45,10 +46,10 @@ def attend(
     """What ``attention`` does between its two projections.
 
     Args:
-        attention: Segment-anything's module, of which the relative positions are used.
+        attention: Segment-anything's module, whose relative positions are used.
         qkv: Queries, keys and values of a grid of tokens, one after the other, ``BxHxWx3C``.
-        query_grid: h and w: the tokens of the first h rows and w columns send queries, to all tokens. None
-            for all of them.
+        query_grid: Numbers h and w of the first rows and columns whose tokens send queries, to all tokens;
+            None for all rows and columns.
 
     Returns:
         ``BxhxwxC``, to be projected by ``attention.proj``.

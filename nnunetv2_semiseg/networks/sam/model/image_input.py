@@ -1,4 +1,4 @@
-"""From a patch as nnU-Net's network sees it to an image as segment-anything expects it."""
+"""Preparation of nnU-Net's patches as images that segment-anything expects."""
 
 from __future__ import annotations
 
@@ -8,16 +8,15 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from nnunetv2_semiseg.core.errors import UserError
-
 SAM_PIXEL_MEAN = (123.675, 116.28, 103.53)
 SAM_PIXEL_STD = (58.395, 57.12, 57.375)
+"""Mean and standard deviation of red, green and blue in 8-bit images, as SAM was trained with."""
 
 
 class FoundationInput(nn.Module):
-    """Rescale, resize, make three channels, normalise.
+    """Rescales and resizes patches, gives them three channels, and normalises them.
 
-    One channel is repeated, three are used as they are, any other number goes through a trained 1x1
+    One channel is repeated, three are used as they are, and any other number goes through a trained 1x1
     convolution that starts as the mean.
     """
 
@@ -27,20 +26,20 @@ class FoundationInput(nn.Module):
     def __init__(
         self, in_channels: int, image_size: int, normalization: Literal["medsam", "sam"] = "medsam"
     ) -> None:
-        """Start with the mean where channels have to be mixed.
+        """Start with the mean if channels have to be mixed.
 
         Args:
-            in_channels: Channels C of the patches.
-            image_size: Side S of the prepared images.
+            in_channels: Number of channels C of the patches.
+            image_size: Side S of the prepared images in pixels.
             normalization: ``medsam`` leaves intensities in 0..1; ``sam`` multiplies by 255 (SAM's statistics
                 are those of 8-bit images), subtracts SAM's pixel mean and divides by its pixel std.
 
         Raises:
-            UserError: There are no channels.
+            ValueError: There are no channels.
         """
         super().__init__()
         if in_channels < 1:
-            raise UserError(f"images need at least one channel, got {in_channels}")
+            raise ValueError(f"images need at least one channel, got {in_channels}")
         self.in_channels = in_channels
         self.image_size = image_size
         self.channel_mix: nn.Conv2d | None = None
@@ -62,10 +61,10 @@ class FoundationInput(nn.Module):
             Prepared images, ``Bx3xSxS``.
 
         Raises:
-            UserError: ``images`` are not two-dimensional or have another number of channels.
+            ValueError: ``images`` are not two-dimensional or have another number of channels.
         """
         if images.ndim != 4 or images.shape[1] != self.in_channels:
-            raise UserError(
+            raise ValueError(
                 f"the foundation model takes 2D images of {self.in_channels} channels, B x C x H x W; "
                 f"got the shape {tuple(images.shape)}"
             )
@@ -81,10 +80,10 @@ def rescale_to_unit(images: torch.Tensor) -> torch.Tensor:
     """Bring every sample to 0..1, all its channels with one minimum and one maximum.
 
     Args:
-        images: ``BxCxHxW``.
+        images: Patches with any intensities, ``BxCxHxW``.
 
     Returns:
-        The same in 0..1, float32; zeros where a sample is constant.
+        The patches in 0..1, float32; zeros for a constant sample.
     """
     images = images.float()
     low = images.amin(dim=(1, 2, 3), keepdim=True)

@@ -21,13 +21,13 @@ def decode_masks(
     """Logits of the mask tokens; the mask-quality head is not used.
 
     Args:
-        mask_decoder: With K mask tokens.
+        mask_decoder: Segment-anything's module with K mask tokens.
         embeddings: Image embeddings, ``BxPxHxW``.
-        image_pe: Positional encoding of their grid, ``1xPxHxW``.
+        image_pe: Positional encoding of the embeddings' grid, ``1xPxHxW``.
         sparse: Point and box embeddings, ``BxNxP``; N may be 0.
         dense: Mask embeddings, ``BxPxHxW``.
-        num_masks: Masks to compute, from the first token on; None for all. All tokens take part in the
-            attention in either case, so 1 is segment-anything's ``multimask_output=False``.
+        num_masks: Number of masks to compute, from the first token on; None for all. All tokens take part in
+            the attention in either case, so 1 is segment-anything's ``multimask_output=False``.
 
     Returns:
         Logits, ``BxKx4Hx4W``, or fewer than K by ``num_masks``.
@@ -49,8 +49,8 @@ def decode_without_prompts(
     """Logits for images without any prompt: no points, no boxes, and the learned "no mask" embedding.
 
     Args:
-        prompt_encoder: Gives the positional encoding and the "no mask" embedding.
-        mask_decoder: With K mask tokens.
+        prompt_encoder: Segment-anything's module, for the positional encoding and the "no mask" embedding.
+        mask_decoder: Segment-anything's module with K mask tokens.
         embeddings: Image embeddings, ``BxPxHxW``.
 
     Returns:

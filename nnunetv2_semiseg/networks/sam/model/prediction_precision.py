@@ -99,10 +99,10 @@ class RoundedWeights:
 
         Args:
             layer: A layer with a bias.
-            tokens: Its input, ``...xC``.
+            tokens: Input of the layer, ``...xC``.
 
         Returns:
-            Its output in bfloat16.
+            Output of the layer in bfloat16.
         """
         if torch.compiler.is_compiling() or layer.weight.requires_grad:
             return cast("torch.Tensor", layer(tokens))

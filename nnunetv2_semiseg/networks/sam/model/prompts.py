@@ -1,4 +1,4 @@
-"""Prompts for segment-anything that nobody has to draw: learned from the image, or another network's map."""
+"""Prompts for segment-anything that nobody has to draw: learned from the image, or another network's maps."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from torch import nn
 from nnunetv2_semiseg.networks.pixels import bilinear
 
 CORNERS = 2
-"""Embeddings that make a box."""
+"""Number of embeddings that make a box prompt."""
 
 
 class BoxPromptDecoders(nn.Module):
-    """For every class a small convolutional decoder from the image embedding to one box-like prompt.
+    """Small convolutional decoders, one per class, from the image embedding to a box-like prompt.
 
-    Two 3x3 convolutions to a quarter of the channels, the mean over the grid, and a linear layer. The
-    decoders share nothing, but run as one: their first layers lie side by side, since all read the same
+    Each has two 3x3 convolutions to a quarter of the channels, the mean over the grid, and a linear layer.
+    The decoders share nothing but run as one: their first layers lie side by side, since all read the same
     embedding, and the others are convolutions and norms of K groups. There is no loop over the classes.
     """
 
@@ -24,8 +24,8 @@ class BoxPromptDecoders(nn.Module):
         """Start fresh.
 
         Args:
-            num_classes: Decoders, K.
-            prompt_dim: Channels P of image and prompt embeddings.
+            num_classes: Number of decoders K.
+            prompt_dim: Number of channels P of image and prompt embeddings.
         """
         super().__init__()
         self.num_classes = num_classes
@@ -43,10 +43,10 @@ class BoxPromptDecoders(nn.Module):
         )
 
     def forward(self, embeddings: torch.Tensor) -> torch.Tensor:
-        """Decode.
+        """Decode image embeddings into prompts.
 
         Args:
-            embeddings: Image embeddings with positions in them, ``BxPxHxW``.
+            embeddings: Image embeddings with their positions added, ``BxPxHxW``.
 
         Returns:
             A box for every class, ``BxKx2xP``.
@@ -62,11 +62,11 @@ def corner_embeddings(prompt_encoder: PromptEncoder) -> torch.Tensor:
 
 
 def mask_prompts(prompt_encoder: PromptEncoder, logits: torch.Tensor) -> torch.Tensor:
-    """Every class's map as a mask prompt of its own.
+    """Make each class's map a mask prompt of its own.
 
     Args:
-        prompt_encoder: For image embeddings of HxW.
-        logits: Of K classes on any grid, ``BxKxhxw``; take no gradient.
+        prompt_encoder: Segment-anything's module for image embeddings of HxW.
+        logits: Logits of K classes on any grid, ``BxKxhxw``, which take no gradients.
 
     Returns:
         Mask embeddings, ``(B·K)xPxHxW``, all classes of an image one after the other.

@@ -18,7 +18,7 @@ def attend_in_windows(block: Block, qkv: torch.Tensor) -> torch.Tensor:
     """What ``block.attn`` does in windows between its two projections.
 
     Args:
-        block: Of a window size above 0.
+        block: Segment-anything's block, with a window size above 0.
         qkv: Queries, keys and values of a grid of tokens, one after the other, ``BxHxWx3C``.
 
     Returns:
@@ -39,12 +39,16 @@ def attend_in_windows(block: Block, qkv: torch.Tensor) -> torch.Tensor:
 
 
 def _all_windows_at_once(qkv: torch.Tensor) -> bool:
-    """On a GPU few launches are worth more than little work."""
+    """Whether padding sends queries as well: on a GPU few launches are worth more than little work."""
     return qkv.device.type != "cpu"
 
 
 def _padded(block: Block, qkv: torch.Tensor) -> torch.Tensor:
-    """Joined rather than written into a larger tensor, which is expensive to differentiate."""
+    """Pad a grid of tokens to whole windows with what the projection makes of zeros, its bias.
+
+    Padding is joined to the tokens rather than both written into a larger tensor, which is expensive to
+    differentiate.
+    """
     bias = block.attn.qkv.bias.to(qkv.dtype)
     for dim in (2, 1):
         shape = list(qkv.shape)
@@ -58,13 +62,13 @@ def _by_filling(padded: torch.Tensor, dim: int, side: int, size: int) -> list[tu
     """The part whose windows are full of tokens, and the part whose windows have padding, if any.
 
     Args:
-        padded: ``BxH'xW'x3C``.
+        padded: Queries, keys and values of whole windows, ``BxH'xW'x3C``.
         dim: 1 for rows, 2 for columns.
-        side: Number of rows or columns of tokens.
-        size: Side of a window.
+        side: Number of rows or columns that are tokens.
+        size: Side of a window in tokens.
 
     Returns:
-        How many rows or columns of each window are tokens, and the part.
+        For each part, how many rows or columns of a window are tokens, and the part itself.
     """
     rest = side % size
     full, with_padding = padded.split([side - rest, padded.shape[dim] - side + rest], dim)
@@ -75,8 +79,8 @@ def _attend_in_equal_windows(block: Block, qkv: torch.Tensor, query_grid: tuple[
     """Attention of the first rows and columns of each window, put together.
 
     Args:
-        block: The block.
-        qkv: Windows of side S in R rows and C columns, ``BxRSxCSx3C``.
+        block: Segment-anything's block.
+        qkv: Queries, keys and values of R rows and C columns of windows of side S, ``BxRSxCSx3C``.
         query_grid: Rows r and columns c of each window whose tokens send queries.
 
     Returns:

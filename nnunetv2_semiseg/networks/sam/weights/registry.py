@@ -1,4 +1,4 @@
-"""The published files of foundation weights: where they are, and what tells a whole one."""
+"""The published files of foundation weights: where they are, what tells a whole one, where downloads go."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pooch
+
+VARIABLE = "nnUNet_semiseg_weights"
+"""Environment variable that names another folder for downloads."""
 
 SAM_PLACE = "https://dl.fbaipublicfiles.com/segment_anything/"
 SAM_LICENSE = "Apache-2.0 (https://github.com/facebookresearch/segment-anything)"
@@ -17,16 +20,16 @@ class PublishedWeights:
     """One file as its authors published it.
 
     Attributes:
-        name: What a user calls it by.
+        name: Name by which a user asks for the file.
         owner: Whose weights they are.
-        architecture: Value of the key ``architecture`` that it needs.
-        normalization: Value of the key ``normalization`` that it was trained with.
-        file_name: As published.
-        url: The file itself.
-        place: Where a person finds it.
-        known_hash: ``algorithm:hexadecimal digest``, as its authors or their repository give it.
-        license: Its terms, or where they can be read.
-        num_bytes: Its size in bytes; None where no one has written it down.
+        architecture: Value of the key ``architecture`` that the weights need.
+        normalization: Value of the key ``normalization`` that the weights were trained with.
+        file_name: Name under which the file was published.
+        url: Address of the file itself.
+        place: Where a person finds the file.
+        known_hash: ``algorithm:hexadecimal digest``, given by the authors or by their repository.
+        license: Terms of the license, or where to read them.
+        num_bytes: Size in bytes; None if nobody has published it.
     """
 
     name: str
@@ -92,23 +95,14 @@ PUBLISHED_WEIGHTS: dict[str, PublishedWeights] = {
         ),
     )
 }
-"""By name."""
+"""All published files by their names."""
 
 DEFAULT_WEIGHTS = {"medsam": "medsam_vit_b", "sam": "sam_vit_b"}
-"""The default choice for each normalization."""
-
-
-def spoken_size(num_bytes: int | None) -> str:
-    """A size in bytes for people, such as ``375,042,383 bytes (375 MB)``; ``unknown`` for None."""
-    return "unknown" if num_bytes is None else f"{num_bytes:,} bytes ({num_bytes / 1e6:,.0f} MB)"
-
-
-VARIABLE = "nnUNet_semiseg_weights"
-"""Environment variable that moves the folder."""
+"""Names of the files to choose by default, by normalization."""
 
 
 def weights_folder() -> Path:
-    """Where downloads go: what `VARIABLE` names, else a folder in the user's cache."""
+    """The folder that downloads go to: the one that `VARIABLE` names, or one in the user's cache."""
     named = os.environ.get(VARIABLE, "").strip()
     folder = Path(named) if named else Path(pooch.os_cache("nnunetv2_semiseg")) / "weights"
     return folder.expanduser().absolute()

@@ -1,4 +1,4 @@
-"""A transfer over HTTP that goes on where the last one ended."""
+"""Downloads over HTTP that go on where the last one ended."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from tqdm import tqdm
 
 from nnunetv2_semiseg import __version__
 from nnunetv2_semiseg.core.errors import UserError
-from nnunetv2_semiseg.networks.sam.weights.registry import VARIABLE, spoken_size
+from nnunetv2_semiseg.networks.sam.weights.registry import VARIABLE
 
 CHUNK = 1 << 20
-"""Bytes that are written at a time."""
+"""Number of bytes that are written at a time."""
 
 TIMEOUTS = (30.0, 60.0)
 """Seconds to wait for a connection, and for the next bytes."""
@@ -31,6 +31,7 @@ HEADERS = {
 }
 
 Report = Callable[[str], None]
+"""Takes a line about what is going on."""
 
 
 class DownloadError(UserError):
@@ -38,7 +39,7 @@ class DownloadError(UserError):
 
 
 class ResumingDownloader:
-    """What pooch calls to get a file: the bytes gather in a file that outlives an interruption.
+    """A downloader for pooch whose bytes gather in a file that outlives an interruption.
 
     Proxies and certificates are those of requests: ``HTTPS_PROXY``, ``NO_PROXY``, ``REQUESTS_CA_BUNDLE``.
     """
@@ -47,9 +48,9 @@ class ResumingDownloader:
         """Prepare a transfer.
 
         Args:
-            part: Where bytes gather. What is there already is not fetched again.
-            num_bytes: Size of the whole file in bytes, if it is known.
-            report: Takes the line about the size, before the transfer begins.
+            part: File in which bytes gather; those that it has already are not fetched again.
+            num_bytes: Size of the whole file in bytes, None if it is not known.
+            report: Takes a line about the size, before the transfer begins.
         """
         self._part = part
         self._num_bytes = num_bytes
@@ -59,12 +60,13 @@ class ResumingDownloader:
         """Fetch what is missing, then let ``output_file`` be the same file as ``part``.
 
         Args:
-            url: Of the file.
-            output_file: Pooch's temporary file in the folder of ``part``.
-            pooch_instance: Not used; pooch passes it.
+            url: Address of the file.
+            output_file: Temporary file of pooch's in the folder of ``part``.
+            pooch_instance: What pooch passes to every downloader; not used.
 
         Raises:
-            DownloadError: No answer, an answer without the file, a broken connection, or too little space.
+            DownloadError: There was no answer, an answer without the file, a broken connection, or too
+                little space.
             OSError: The file can't be written.
         """
         # pooch made it empty, and a kill would leave it
@@ -100,7 +102,7 @@ class ResumingDownloader:
         total = _announced_size(response, start)
         self._check_size(url, total)
         total = self._num_bytes if total is None else total
-        self._report(f"size: {spoken_size(total)}" + (f", {spoken_size(start)} are here" if start else ""))
+        self._report(f"size: {format_size(total)}" + (f", {format_size(start)} are here" if start else ""))
         self._check_space(total, start)
         try:
             self._write(response, start, total)
@@ -125,7 +127,7 @@ class ResumingDownloader:
     def _check_size(self, url: str, total: int | None) -> None:
         if total is not None and self._num_bytes not in (None, total):
             raise DownloadError(
-                f"{url} offers {spoken_size(total)} instead of {spoken_size(self._num_bytes)}, so nothing "
+                f"{url} offers {format_size(total)} instead of {format_size(self._num_bytes)}, so nothing "
                 "was fetched: open the address in a browser, where the page of a proxy or a login would show"
             )
 
@@ -139,8 +141,8 @@ class ResumingDownloader:
 
     def _broken(self, url: str, total: int | None) -> str:
         return (
-            f"the connection to {urlsplit(url).netloc} broke after {spoken_size(self._size())}, size of the "
-            f"whole file: {spoken_size(total)}; give the same command again to go on from there"
+            f"the connection to {urlsplit(url).netloc} broke after {format_size(self._size())}, size of the "
+            f"whole file: {format_size(total)}; give the same command again to go on from there"
         )
 
     def _refusal(self, url: str, error: requests.RequestException) -> str:
@@ -161,14 +163,24 @@ class ResumingDownloader:
         )
 
 
+def format_size(num_bytes: int | None) -> str:
+    """A size in bytes in words, ``unknown`` for None.
+
+    Examples:
+        >>> format_size(375_042_383)
+        '375,042,383 bytes (375 MB)'
+    """
+    return "unknown" if num_bytes is None else f"{num_bytes:,} bytes ({num_bytes / 1e6:,.0f} MB)"
+
+
 def _request(url: str, start: int) -> Any:
-    """Ask for a file from byte ``start`` on; only the headers are read yet."""
+    """Ask for a file from byte ``start`` on; nothing but the headers is read yet."""
     headers = {**HEADERS, "Range": f"bytes={start}-"} if start else HEADERS
     return requests.get(url, headers=headers, stream=True, timeout=TIMEOUTS)
 
 
 def _announced_size(response: Any, start: int) -> int | None:
-    """Bytes of the whole file as the headers say, of which the answer holds those from ``start`` on."""
+    """Size in bytes of the whole file, as the headers of an answer tell that begins at byte ``start``."""
     ranged = re.search(r"/(\d+)$", response.headers.get("Content-Range", ""))
     if ranged:
         return int(ranged[1])
@@ -177,7 +189,7 @@ def _announced_size(response: Any, start: int) -> int | None:
 
 
 def _same_file(part: Path, output: Path) -> None:
-    """Give a file a second name, so that a kill while pooch verifies it costs no new transfer."""
+    """Give a file a second name, so that a kill while pooch verifies it does not cost another download."""
     try:
         os.link(part, output)
     except OSError:  # not every file system can

@@ -5,9 +5,9 @@ from segment_anything.modeling.image_encoder import Block, window_partition, win
 from torch import nn
 
 from nnunetv2_semiseg.networks.sam.model.adaptation import AdapterAdaptation
+from nnunetv2_semiseg.networks.sam.model.architecture import SAM_ARCHITECTURES, build_sam_parts
 from nnunetv2_semiseg.networks.sam.model.attention import attend
 from nnunetv2_semiseg.networks.sam.model.encoder import SamEncoder, run_block
-from nnunetv2_semiseg.networks.sam.model.parts import SAM_ARCHITECTURES, build_sam_parts
 
 TINY = SAM_ARCHITECTURES["vit_tiny"]
 THEIR_NAMES = {"attention": "Space_Adapter", "mlp": "MLP_Adapter"}

@@ -3,12 +3,12 @@ from __future__ import annotations
 import pytest
 import torch
 
+from nnunetv2_semiseg.networks.sam.model.architecture import SAM_ARCHITECTURES, build_sam_parts
 from nnunetv2_semiseg.networks.sam.model.mask_decoding import (
     decode_masks,
     decode_without_prompts,
     dense_positions,
 )
-from nnunetv2_semiseg.networks.sam.model.parts import SAM_ARCHITECTURES, build_sam_parts
 
 
 def _parts():

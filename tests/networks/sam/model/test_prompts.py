@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from nnunetv2_semiseg.networks.sam.model.parts import SAM_ARCHITECTURES, build_published_sam_parts
+from nnunetv2_semiseg.networks.sam.model.architecture import SAM_ARCHITECTURES, build_published_sam_parts
 from nnunetv2_semiseg.networks.sam.model.prompts import BoxPromptDecoders, corner_embeddings, mask_prompts
 
 

@@ -11,7 +11,7 @@ from fetching import CONTENT, Fetch
 from loopback_server import LoopbackServer, serving
 
 from nnunetv2_semiseg.networks.sam.weights import transfer
-from nnunetv2_semiseg.networks.sam.weights.fetch import fetch
+from nnunetv2_semiseg.networks.sam.weights.download import fetch
 
 
 @pytest.fixture

@@ -1,26 +1,23 @@
-"""The published files and the command lines that use them."""
+"""The published files and the folder of downloads."""
 
 from __future__ import annotations
 
 import hashlib
 import re
-import shlex
 from pathlib import Path
 
 import pytest
 from loopback_server import LoopbackServer
 
-from nnunetv2_semiseg.methods.settings import all_keys, parse_settings
-from nnunetv2_semiseg.networks.sam.model.parts import SAM_ARCHITECTURES
-from nnunetv2_semiseg.networks.sam.weights.fetch import recognized
+from nnunetv2_semiseg.networks.sam.model.architecture import SAM_ARCHITECTURES
+from nnunetv2_semiseg.networks.sam.weights.download import recognized
 from nnunetv2_semiseg.networks.sam.weights.registry import (
     DEFAULT_WEIGHTS,
     PUBLISHED_WEIGHTS,
     VARIABLE,
-    spoken_size,
     weights_folder,
 )
-from nnunetv2_semiseg.networks.sam.weights.usage import DEFAULT_ARCHITECTURE, USERS, configure_lines
+from nnunetv2_semiseg.networks.sam.weights.transfer import format_size
 
 DIGITS = {"sha256": 64, "md5": 32}
 
@@ -73,37 +70,11 @@ def test_every_file_is_described(name: str) -> None:
 def test_default_weights_are_trained_with_their_normalization() -> None:
     for normalization, name in DEFAULT_WEIGHTS.items():
         assert PUBLISHED_WEIGHTS[name].normalization == normalization
-        assert PUBLISHED_WEIGHTS[name].architecture == DEFAULT_ARCHITECTURE
-
-
-def test_defaults_of_the_methods_are_known() -> None:
-    defaults = {key.name: key.default for key in all_keys()}
-    for user in USERS:
-        assert defaults[f"{user.key}.normalization"] == user.normalization
-        assert defaults[f"{user.key}.architecture"] == DEFAULT_ARCHITECTURE
-        assert f"{user.key}.checkpoint" in defaults
-
-
-@pytest.mark.parametrize("name", PUBLISHED_WEIGHTS)
-def test_lines_set_what_the_file_needs(name: str) -> None:
-    weights = PUBLISHED_WEIGHTS[name]
-    defaults = {key.name: key.default for key in all_keys()}
-    lines = configure_lines(Path("/my weights/a.pth"), weights.architecture, weights.normalization)
-    assert lines[0].startswith({"medsam": "SynFoC", "sam": "KnowSAM"}[weights.normalization])
-    for line in lines:
-        _, *words = shlex.split(line.partition(": ")[2])
-        chosen = dict(word.split("=") for word in words if "=" in word)
-        assert parse_settings([f"{key}={value}" for key, value in chosen.items()])
-        (prefix,) = {key.rpartition(".")[0] for key in chosen}
-        assert chosen[f"{prefix}.checkpoint"] == "/my weights/a.pth"
-        for setting in ("architecture", "normalization"):
-            key = f"{prefix}.{setting}"
-            assert chosen.get(key, defaults[key]) == getattr(weights, setting)
 
 
 def test_sizes_in_words() -> None:
-    assert spoken_size(375_042_383) == "375,042,383 bytes (375 MB)"
-    assert spoken_size(None) == "unknown"
+    assert format_size(375_042_383) == "375,042,383 bytes (375 MB)"
+    assert format_size(None) == "unknown"
 
 
 def test_the_variable_moves_the_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -122,7 +93,7 @@ def test_a_copy_is_recognized_by_its_hash(tmp_path: Path, monkeypatch: pytest.Mo
     server = LoopbackServer(b"these bytes")
     md5 = f"md5:{hashlib.md5(b'those bytes').hexdigest()}"
     described = {"sha": server.weights(), "md5": server.weights(known_hash=md5, num_bytes=None)}
-    monkeypatch.setattr("nnunetv2_semiseg.networks.sam.weights.fetch.PUBLISHED_WEIGHTS", described)
+    monkeypatch.setattr("nnunetv2_semiseg.networks.sam.weights.download.PUBLISHED_WEIGHTS", described)
     file = tmp_path / "some name"
     for content, name in ((b"these bytes", "sha"), (b"those bytes", "md5"), (b"other bytes", None)):
         file.write_bytes(content)

@@ -1,4 +1,4 @@
-"""Segment-anything's parts at any size."""
+"""Segment-anything's architectures, and its parts with fresh weights."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ class SamArchitecture:
         mask_prompt_channels: Hidden channels of the mask prompt's encoder; a multiple of 4. A quarter of
             them goes through a layer norm, which makes a constant of a single one.
         decoder_depth: Layers of the mask decoder's transformer.
-        decoder_heads: Its attention heads; divides half of ``prompt_dim``.
-        decoder_mlp_dim: Width of its MLPs.
+        decoder_heads: Attention heads of that transformer; divides half of ``prompt_dim``.
+        decoder_mlp_dim: Width of the transformer's MLPs.
         iou_head_depth: Layers of the mask-quality head.
-        iou_head_dim: Its hidden width.
+        iou_head_dim: Hidden width of the mask-quality head.
     """
 
     embed_dim: int
@@ -84,7 +84,7 @@ SAM_ARCHITECTURES: Mapping[str, SamArchitecture] = MappingProxyType(
 """Sizes by the names that `FoundationConfig.architecture` takes."""
 
 PUBLISHED_MASK_TOKENS = 4
-"""Of the published weights: the first is for an unambiguous prompt, three are for an ambiguous one."""
+"""Number of mask tokens in published weights: one for an unambiguous prompt, three for an ambiguous one."""
 
 
 def build_sam_parts(
@@ -95,13 +95,14 @@ def build_sam_parts(
     Args:
         architecture: Sizes.
         image_size: Side S in pixels of the square images that the encoder takes.
-        num_classes: Number of mask tokens; all of them are meant to be used.
+        num_classes: Number of mask tokens, all of which are meant to be used.
 
     Returns:
         Image encoder, prompt encoder and mask decoder.
 
     Raises:
-        UserError: ``image_size`` is no multiple of the patch size, or there are fewer than two classes.
+        UserError: There are fewer than two classes.
+        ValueError: ``image_size`` is no multiple of the patch size.
     """
     check_num_classes(num_classes)
     return _build_parts(architecture, image_size, num_classes)
@@ -120,13 +121,13 @@ def build_published_sam_parts(
         Image encoder, prompt encoder and mask decoder, freshly initialised.
 
     Raises:
-        UserError: ``image_size`` is no multiple of the patch size.
+        ValueError: ``image_size`` is no multiple of the patch size.
     """
     return _build_parts(architecture, image_size, PUBLISHED_MASK_TOKENS)
 
 
 def check_num_classes(num_classes: int) -> None:
-    """Raise a ValueError unless there are background and a class."""
+    """Raise a `UserError` unless there are background and at least one class."""
     if num_classes < 2:
         raise UserError(f"a segmentation needs background and at least one class, got {num_classes} in all")
 
@@ -135,7 +136,7 @@ def _build_parts(
     architecture: SamArchitecture, image_size: int, mask_tokens: int
 ) -> tuple[ImageEncoderViT, PromptEncoder, MaskDecoder]:
     if image_size < 1 or image_size % architecture.patch_size:
-        raise UserError(
+        raise ValueError(
             f"image size must be a positive multiple of {architecture.patch_size}, got {image_size}"
         )
     grid = image_size // architecture.patch_size
@@ -153,7 +154,7 @@ def _build_parts(
 
 
 def build_image_encoder(architecture: SamArchitecture, image_size: int) -> ImageEncoderViT:
-    """The first of `build_sam_parts` alone; its positions start at zero."""
+    """The image encoder alone, freshly initialised; its positions start at zero."""
     return ImageEncoderViT(
         img_size=image_size,
         patch_size=architecture.patch_size,

@@ -15,7 +15,7 @@ from fetching import CONTENT, PART, Fetch, names, refusal, wait_for
 from loopback_server import FILE_NAME, LoopbackServer
 
 from nnunetv2_semiseg.networks.sam.weights import transfer
-from nnunetv2_semiseg.networks.sam.weights.fetch import fetch
+from nnunetv2_semiseg.networks.sam.weights.download import fetch
 
 
 @pytest.mark.parametrize("num_bytes", [len(CONTENT), None])
@@ -112,8 +112,8 @@ def test_a_kill_leaves_no_file_and_costs_only_the_rest(
     server.gate.clear()
     code = (
         "import sys; from pathlib import Path\n"
-        "from nnunetv2_semiseg.networks.sam.weights import fetch, registry\n"
-        f"fetch.fetch({server.weights()!r}, Path(sys.argv[1]))".replace(
+        "from nnunetv2_semiseg.networks.sam.weights import download, registry\n"
+        f"download.fetch({server.weights()!r}, Path(sys.argv[1]))".replace(
             "PublishedWeights(", "registry.PublishedWeights("
         )
     )

@@ -7,12 +7,12 @@ from segment_anything.modeling import PromptEncoder
 from torch import nn
 
 from nnunetv2_semiseg.networks.sam.model.adaptation import EncoderAdaptation, LoraAdaptation
-from nnunetv2_semiseg.networks.sam.model.encoder import SamEncoder
-from nnunetv2_semiseg.networks.sam.model.parts import (
+from nnunetv2_semiseg.networks.sam.model.architecture import (
     SAM_ARCHITECTURES,
     build_published_sam_parts,
     build_sam_parts,
 )
+from nnunetv2_semiseg.networks.sam.model.encoder import SamEncoder
 
 TINY = SAM_ARCHITECTURES["vit_tiny"]
 

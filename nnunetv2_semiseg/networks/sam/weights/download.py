@@ -1,4 +1,4 @@
-"""Published weights in a folder of this machine: fetched once, verified, never half there."""
+"""Published weights in a folder: fetched once, verified, and never there by half."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ def fetch(weights: PublishedWeights, folder: Path, report: Report = print) -> Pa
     right. A second call at the same time waits for the first one.
 
     Args:
-        weights: The file.
-        folder: Made if it does not exist.
+        weights: The published file.
+        folder: Folder of downloads; it is made if it does not exist.
         report: Takes lines about what is going on.
 
     Returns:
-        Its path.
+        Path of the file.
 
     Raises:
-        DownloadError: The server, the connection, the hash or the disk; the message says what to do.
+        DownloadError: Server, connection, hash or disk made it impossible; the message says what to do.
     """
     file = folder / weights.file_name
     with _disk_errors(folder):
@@ -48,7 +48,7 @@ def fetch(weights: PublishedWeights, folder: Path, report: Report = print) -> Pa
 
 
 def _is_here(weights: PublishedWeights, file: Path, report: Report) -> bool:
-    """Whether a whole file has the name; someone's other file of that name is not replaced."""
+    """Whether the whole file is there; another file of the same name is not replaced."""
     if not file.exists():
         return False
     if not is_whole(file, weights):
@@ -61,7 +61,7 @@ def _is_here(weights: PublishedWeights, file: Path, report: Report) -> bool:
 
 
 def _retrieve(weights: PublishedWeights, file: Path, report: Report) -> None:
-    """Let pooch fetch a file, verify it and give it its name."""
+    """Let pooch fetch a file, verify it, and give it its name."""
     part = file.with_name(f"{file.name}.part")
     # what pooch would say stands in our own lines
     pooch.get_logger().setLevel(logging.ERROR)
@@ -88,7 +88,7 @@ def _retrieve(weights: PublishedWeights, file: Path, report: Report) -> None:
 
 @contextmanager
 def _disk_errors(folder: Path) -> Iterator[None]:
-    """Say what to do where the disk refuses."""
+    """Say what to do if the disk refuses."""
     try:
         yield
     except OSError as error:
@@ -106,7 +106,7 @@ def is_whole(file: Path, weights: PublishedWeights) -> bool:
     """Whether a file is a published one, to the last bit.
 
     Raises:
-        OSError: It can't be read.
+        OSError: The file can't be read.
     """
     if weights.num_bytes not in (None, file.stat().st_size):
         return False
@@ -115,9 +115,9 @@ def is_whole(file: Path, weights: PublishedWeights) -> bool:
 
 
 def recognized(file: Path) -> PublishedWeights | None:
-    """The published file that a file is a copy of, whatever it is called; None if it is none.
+    """The published file that a file is a copy of, whatever its name; None if there is no such file.
 
     Raises:
-        OSError: It can't be read.
+        OSError: The file can't be read.
     """
     return next((weights for weights in PUBLISHED_WEIGHTS.values() if is_whole(file, weights)), None)

@@ -7,7 +7,7 @@ import torch
 from planned_unet import PLAIN, RESIDUAL, plain, residual, three_stages
 from torch import nn
 
-from nnunetv2_semiseg.networks.partner import build_planned, partner_architecture
+from nnunetv2_semiseg.networks.planned import build_planned, partner_architecture
 
 
 def encoder_convolutions(network: nn.Module) -> list[int]:
@@ -24,7 +24,7 @@ def encoder_convolutions(network: nn.Module) -> list[int]:
 
 @pytest.mark.parametrize("dimension", [2, 3])
 @pytest.mark.parametrize(("given", "other"), [(plain, residual), (residual, plain)])
-def test_partner_is_the_other_familys_plan(given, other, dimension):
+def test_planned_is_the_other_familys_plan(given, other, dimension):
     original = given(dimension)
     before = copy.deepcopy(original)
     assert partner_architecture(original) == other(dimension)
@@ -34,7 +34,7 @@ def test_partner_is_the_other_familys_plan(given, other, dimension):
 
 @pytest.mark.parametrize("dimension", [2, 3])
 @pytest.mark.parametrize("given", [plain, residual])
-def test_partner_has_the_same_stages_features_and_convolutions(given, dimension):
+def test_planned_has_the_same_stages_features_and_convolutions(given, dimension):
     own = build_planned(given(dimension), 2, 3)
     partner = build_planned(partner_architecture(given(dimension)), 2, 3)
     assert type(own) is not type(partner)

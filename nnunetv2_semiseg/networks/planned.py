@@ -1,4 +1,4 @@
-"""A second network of another family from the plans of the first: same stages, same features.
+"""The network that the plans name, and its partner of another family: same stages, same features.
 
 Two networks of one architecture soon make the same mistakes; methods in which two networks teach each other
 want them to differ.
@@ -20,11 +20,56 @@ OWN_ARGUMENTS = {
     PLAIN: ("n_conv_per_stage", "nonlin_first"),
     RESIDUAL: ("n_blocks_per_stage", "block", "bottleneck_channels", "stem_channels"),
 }
-"""Arguments that only one of the families has; the first is the number of layers a stage."""
+"""Arguments that only one of the families has; the first is the number of layers of each stage."""
 
 CONVOLUTIONS_IN_BLOCK = {"BasicBlockD": 2, "BottleneckD": 3}
+"""Convolutions in each kind of residual block."""
 
 _MODULE = "dynamic_network_architectures.architectures.unet"
+
+
+def build_planned(
+    architecture: Mapping[str, Any], in_channels: int, num_classes: int, deep_supervision: bool = False
+) -> nn.Module:
+    """The network of an ``architecture`` entry, initialised as nnU-Net does it.
+
+    Args:
+        architecture: nnU-Net's entry of a configuration, or one of `partner_architecture`.
+        in_channels: Channels of an image.
+        num_classes: Output channels.
+        deep_supervision: Whether the decoder gives its lower outputs as well.
+
+    Returns:
+        The network.
+
+    Examples:
+        >>> import torch
+        >>> architecture = {
+        ...     "network_class_name": "dynamic_network_architectures.architectures.unet.PlainConvUNet",
+        ...     "arch_kwargs": {
+        ...         "n_stages": 2,
+        ...         "features_per_stage": [4, 8],
+        ...         "conv_op": "torch.nn.modules.conv.Conv2d",
+        ...         "kernel_sizes": 3,
+        ...         "strides": [1, 2],
+        ...         "n_conv_per_stage": 1,
+        ...         "n_conv_per_stage_decoder": 1,
+        ...     },
+        ...     "_kw_requires_import": ["conv_op"],
+        ... }
+        >>> network = build_planned(architecture, in_channels=1, num_classes=3)
+        >>> network(torch.rand(2, 1, 16, 16)).shape
+        torch.Size([2, 3, 16, 16])
+    """
+    network: nn.Module = get_network_from_plans(
+        architecture["network_class_name"],
+        architecture["arch_kwargs"],
+        architecture["_kw_requires_import"],
+        in_channels,
+        num_classes,
+        deep_supervision=deep_supervision,
+    )
+    return network
 
 
 def partner_architecture(architecture: Mapping[str, Any]) -> dict[str, Any]:
@@ -40,7 +85,7 @@ def partner_architecture(architecture: Mapping[str, Any]) -> dict[str, Any]:
         A complete entry, for `build_planned` or for a plans file.
 
     Raises:
-        UserError: The network is of neither family.
+        UserError: The planned network is of neither family.
     """
     name = architecture["network_class_name"].rsplit(".", 1)[-1]
     if name not in OWN_ARGUMENTS:
@@ -62,33 +107,8 @@ def partner_architecture(architecture: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def build_planned(
-    architecture: Mapping[str, Any], in_channels: int, num_classes: int, deep_supervision: bool = False
-) -> nn.Module:
-    """The network of an ``architecture`` entry, initialised as nnU-Net does it.
-
-    Args:
-        architecture: nnU-Net's entry, or one of `partner_architecture`.
-        in_channels: Channels of an image.
-        num_classes: Output channels.
-        deep_supervision: Whether the decoder gives its lower outputs as well.
-
-    Returns:
-        The network.
-    """
-    network: nn.Module = get_network_from_plans(
-        architecture["network_class_name"],
-        architecture["arch_kwargs"],
-        architecture["_kw_requires_import"],
-        in_channels,
-        num_classes,
-        deep_supervision=deep_supervision,
-    )
-    return network
-
-
 def _layers(of_stages: int | list[int], name: str, block: str | None) -> int | list[int]:
-    """Residual blocks for convolutions, or convolutions for residual blocks, of all stages or of each."""
+    """Turn convolutions into residual blocks or back, in one number for all stages or in one for each."""
 
     def other(layers: int) -> int:
         if name == PLAIN:
