@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 from collections.abc import Callable, Iterator
@@ -23,6 +24,12 @@ def plan_here(workspace: Workspace) -> None:
     api.plan_experiments([DATASET_ID], gpu_memory_target_in_gb=1)
     api.preprocess([DATASET_ID], configurations=("2d",), num_processes=[1], show_progress_bar=False)
     workspace.write_tiny_configurations()
+
+
+@pytest.fixture(autouse=True)
+def no_weights_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Foundation weights that a developer has downloaded are found by no test."""
+    monkeypatch.setenv("nnUNet_semiseg_weights", os.devnull)
 
 
 @pytest.fixture(scope="session")

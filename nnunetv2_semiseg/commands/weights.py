@@ -71,7 +71,20 @@ def download(name: str) -> None:
     except KeyboardInterrupt:
         print("\nstopped: the same command goes on where this one ended", file=sys.stderr)
         sys.exit(INTERRUPTED)
+    _print_finders(weights)
     _print_usage(file, weights.architecture, weights.normalization)
+
+
+def _print_finders(weights: PublishedWeights) -> None:
+    """Print which trainers find a downloaded file by themselves."""
+    from nnunetv2_semiseg.methods.foundations import foundation_users
+
+    for user in foundation_users():
+        if (user.config.architecture, user.config.normalization) == (
+            weights.architecture,
+            weights.normalization,
+        ):
+            print(f"\n{user.method} finds it: nnUNetv2_train DATASET 2d 0 -tr nnUNetTrainer{user.method}")
 
 
 def check(file: Path) -> None:
@@ -134,8 +147,8 @@ def _parser() -> argparse.ArgumentParser:
         "shows the folder. An interrupted download goes on with the same command. Proxies are those of "
         "HTTPS_PROXY and NO_PROXY. Only `download` needs a connection: on a machine without one, copy the "
         "file there and `check` it.",
-        epilog="example: nnUNetv2_semiseg_weights download medsam_vit_b    then: nnUNetv2_semiseg_configure "
-        "as printed",
+        epilog="example: nnUNetv2_semiseg_weights download medsam_vit_b    then: nnUNetv2_train 502 2d 0 "
+        "-tr nnUNetTrainerSynFoC",
     )
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
     shown = "show all published files: names, sizes, licenses"

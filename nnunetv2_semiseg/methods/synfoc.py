@@ -43,7 +43,7 @@ from nnunetv2_semiseg.methods.step import DEPLOYED, LossTerm, Panel, Panels, Pro
 from nnunetv2_semiseg.networks.ema import ema_decay, ema_update, make_teacher, unwrapped
 from nnunetv2_semiseg.networks.outputs import full_resolution, set_deep_supervision, split_batch
 from nnunetv2_semiseg.networks.pixels import bilinear, nearest, nearest_map
-from nnunetv2_semiseg.networks.sam.build import build_foundation, foundation_identity
+from nnunetv2_semiseg.networks.sam.build import build_foundation, foundation_identity, with_weights
 from nnunetv2_semiseg.networks.sam.config import FoundationConfig
 from nnunetv2_semiseg.networks.sam.deployed import DeployedSemanticSam, deployed_state
 
@@ -116,12 +116,11 @@ class SynFoC(Method):
         super().__init__()
         self.config, self.setting = config, setting
         self.network_teacher = set_deep_supervision(make_teacher(network), False)
-        self.foundation = build_foundation(
-            config.foundation, setting.in_channels, setting.num_classes, f"{self.key}.foundation"
-        )
-        self.foundation_teacher = self.foundation.teacher()
         # once: hashing a checkpoint takes seconds
-        self._identity = foundation_identity(config.foundation)
+        foundation = with_weights(config.foundation, f"{self.key}.foundation")
+        self._identity = foundation_identity(foundation)
+        self.foundation = build_foundation(foundation, setting.in_channels, setting.num_classes)
+        self.foundation_teacher = self.foundation.teacher()
         self.train()
 
     @classmethod

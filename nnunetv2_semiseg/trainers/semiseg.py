@@ -209,6 +209,8 @@ class nnUNetTrainerSemiSeg(nnUNetTrainerOnRanks):
             f"{self.method_class.key}: {self.batch_sizes.labeled} labeled and {self.batch_sizes.unlabeled} "
             f"unlabeled samples a step, {len(self._unlabeled.cases)} unlabeled cases"
         )
+        for name, value in self.method.frozen_identity().items():
+            self.print_to_log_file(f"{name}: {value}")
         if resumed is not None:
             restore_random_states(checkpoints.random_states_of(resumed), rank())
 

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
         (
             (),
             {"trainers": ("nnUNetTrainer", "nnUNetTrainerSynFoC"), "configuration": "2d_small"},
-            "nnUNetTrainerSynFoC: this method needs a foundation checkpoint and none is named",
+            "nnUNetTrainerSynFoC: this method needs a foundation checkpoint and MedSAM's",
         ),
         (
             ("--settings", "synfoc.foundation.checkpoint=nowhere.pth"),

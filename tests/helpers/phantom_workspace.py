@@ -75,6 +75,7 @@ class Workspace:
             "nnUNet_compile": "f",
             "nnUNet_n_proc_DA": "0",
             "nnUNet_def_n_proc": "1",
+            "nnUNet_semiseg_weights": str(self.root / "weights"),
         }
         variables |= changes
         return {name: value for name, value in variables.items() if value}

@@ -52,7 +52,9 @@ def test_nnunets_programs_alone_show_the_sentence_alone(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_a_training_without_weights_says_what_to_do_and_no_more(workspace: Workspace) -> None:
-    name = workspace.configure("2d_no_weights", synfoc={"foundation": {"random_weights": False}})
+    name = workspace.configure(
+        "2d_no_weights", synfoc={"foundation": {"architecture": "vit_b", "random_weights": False}}
+    )
     output = workspace.run(
         "nnUNetv2_train", 500, name, 0, "-tr", workspace.trainer_name, "-device", "cpu", code=1
     )

@@ -24,7 +24,7 @@ from nnunetv2_semiseg.methods.losses.segmentation import seg_loss
 from nnunetv2_semiseg.methods.parts.labels import true_labels
 from nnunetv2_semiseg.methods.parts.panels import prediction_panels
 from nnunetv2_semiseg.methods.step import LossTerm, Panels, StepLosses
-from nnunetv2_semiseg.networks.sam.build import build_prompted_sam, foundation_identity
+from nnunetv2_semiseg.networks.sam.build import build_prompted_sam, foundation_identity, with_weights
 from nnunetv2_semiseg.networks.sam.config import PromptedFoundationConfig
 from nnunetv2_semiseg.networks.sam.prompted import PromptedSam
 
@@ -71,17 +71,12 @@ class SkdMethod(Method):
         self.sam = None
         self._identity: dict[str, str] = {}
         if is_enabled(config):
-            foundation = config.foundation
-            _warn_of_random_decoder(foundation, f"{config_key}.foundation")
-            self.sam = build_prompted_sam(
-                foundation,
-                setting.in_channels,
-                setting.num_classes,
-                f"{config_key}.foundation",
-                f"{config_key}.enabled=true" if isinstance(config, OptionalSkdConfig) else "",
-            )
-            # once: hashing a checkpoint takes seconds
-            self._identity = foundation_identity(foundation)
+            key = f"{config_key}.foundation"
+            switch = f"{config_key}.enabled=true" if isinstance(config, OptionalSkdConfig) else ""
+            foundation = with_weights(config.foundation, key, switch)
+            _warn_of_random_decoder(foundation, key)
+            self._identity = foundation_identity(foundation)  # once: hashing a checkpoint takes seconds
+            self.sam = build_prompted_sam(foundation, setting.in_channels, setting.num_classes)
 
     @classmethod
     def supported_dimensions(cls, config: Any) -> frozenset[int]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TypeVar
 
 import torch
 from segment_anything.modeling import ImageEncoderViT, MaskDecoder, PromptEncoder
@@ -26,7 +28,10 @@ from nnunetv2_semiseg.networks.sam.model.image_input import FoundationInput
 from nnunetv2_semiseg.networks.sam.model.prompts import BoxPromptDecoders
 from nnunetv2_semiseg.networks.sam.prompted import PromptedSam
 from nnunetv2_semiseg.networks.sam.semantic import FoundationTrainedParts, SemanticSam
-from nnunetv2_semiseg.networks.sam.weights.registry import DEFAULT_WEIGHTS, PUBLISHED_WEIGHTS
+from nnunetv2_semiseg.networks.sam.weights.download import is_whole
+from nnunetv2_semiseg.networks.sam.weights.registry import PUBLISHED_WEIGHTS, weights_folder
+
+ConfigT = TypeVar("ConfigT", bound=SamConfig)
 
 SamParts = tuple[ImageEncoderViT, PromptEncoder, MaskDecoder]
 
@@ -38,16 +43,13 @@ RANDOM_POSITIONS_STD = 0.02
 which would leave a frozen random encoder blind to positions."""
 
 
-def build_foundation(
-    config: FoundationConfig, in_channels: int, num_classes: int, config_key: str = "synfoc.foundation"
-) -> SemanticSam:
+def build_foundation(config: FoundationConfig, in_channels: int, num_classes: int) -> SemanticSam:
     """Build a semantic SAM in float32 on the CPU and fill its frozen part.
 
     Args:
         config: Architecture, weights, input handling and rank.
         in_channels: Channels of the patches.
         num_classes: Number of classes K, background included.
-        config_key: Where ``config`` stands below ``semiseg``, for messages.
 
     Returns:
         The student. LoRA and the decoder's heads are fresh, drawn from torch's random stream. With random
@@ -56,8 +58,8 @@ def build_foundation(
 
     Raises:
         UserFileError: The checkpoint does not exist.
-        UserError: No checkpoint is named and random weights are not asked for, the checkpoint is refused
-            (see `load_sam_checkpoint`), or there are fewer than two classes.
+        UserError: There are no weights (see `with_weights`), the checkpoint is refused (see
+            `load_sam_checkpoint`), or there are fewer than two classes.
 
     Examples:
         >>> config = FoundationConfig(architecture="vit_tiny", random_weights=True, image_size=64)
@@ -65,7 +67,7 @@ def build_foundation(
         >>> student.predict(torch.rand(2, 1, 48, 40)).shape
         torch.Size([2, 3, 48, 40])
     """
-    _require_weights(config, config_key)
+    config = with_weights(config)
     architecture = SAM_ARCHITECTURES[config.architecture]
     parts = build_sam_parts(architecture, config.image_size, num_classes)
     if config.checkpoint is None:
@@ -78,21 +80,13 @@ def build_foundation(
     return SemanticSam(encoder, FoundationTrainedParts(image_input, lora, *parts[1:]))
 
 
-def build_prompted_sam(
-    config: PromptedFoundationConfig,
-    in_channels: int,
-    num_classes: int,
-    config_key: str = "knowsam.skd.foundation",
-    further_settings: str = "",
-) -> PromptedSam:
+def build_prompted_sam(config: PromptedFoundationConfig, in_channels: int, num_classes: int) -> PromptedSam:
     """Build a SAM with learned prompts in float32 on the CPU and fill its frozen parts.
 
     Args:
         config: Architecture, weights, input handling and adapters.
         in_channels: Channels of the patches.
         num_classes: Number of classes K, background included.
-        config_key: Where ``config`` stands below ``semiseg``, for messages.
-        further_settings: Settings ``key=value`` that the command in a message needs besides the checkpoint.
 
     Returns:
         The branch. Adapters and prompt decoders are fresh, drawn from torch's random stream. All of
@@ -101,10 +95,10 @@ def build_prompted_sam(
 
     Raises:
         UserFileError: The checkpoint does not exist.
-        UserError: No checkpoint is named and random weights are not asked for, the checkpoint is refused
-            (see `load_sam_checkpoint`), or there are fewer than two classes.
+        UserError: There are no weights (see `with_weights`), the checkpoint is refused (see
+            `load_sam_checkpoint`), or there are fewer than two classes.
     """
-    _require_weights(config, config_key, further_settings)
+    config = with_weights(config)
     check_num_classes(num_classes)
     architecture = SAM_ARCHITECTURES[config.architecture]
     if config.checkpoint is None:
@@ -126,7 +120,7 @@ def foundation_identity(config: SamConfig) -> dict[str, str]:
     """What tells these frozen parts and their input from others, compared when a training is resumed.
 
     Args:
-        config: The configuration that `build_foundation` or `build_prompted_sam` was given.
+        config: Configuration with a source of weights, see `with_weights`.
 
     Returns:
         The SHA-256 of the checkpoint file or of the random frozen weights, and the settings that change
@@ -191,16 +185,47 @@ def _fill(parts: SamParts, state: dict[str, torch.Tensor]) -> None:
         part.load_state_dict(own, strict=name != "mask_decoder")
 
 
-def _require_weights(config: SamConfig, config_key: str, further_settings: str = "") -> None:
-    """Raise a `UserError` with the remedy if neither a checkpoint nor random weights are asked for."""
+def with_weights(config: ConfigT, config_key: str = "foundation", further_settings: str = "") -> ConfigT:
+    """Name the file of weights where a configuration names none: the published one in the weights folder.
+
+    Args:
+        config: Configuration of a foundation model. One that names a checkpoint, or asks for random weights,
+            stays as it is.
+        config_key: Where ``config`` stands below ``semiseg``, for messages.
+        further_settings: Settings ``key=value`` that the command in a message needs besides the checkpoint.
+
+    Returns:
+        A configuration with a source of weights.
+
+    Raises:
+        UserError: The folder has no such file, or the file is not the published one to the last bit.
+    """
     if config.checkpoint is not None or config.random_weights:
-        return
-    weights = PUBLISHED_WEIGHTS[DEFAULT_WEIGHTS[config.normalization]]
-    settings = f"{further_settings} {config_key}.checkpoint=/path/{weights.file_name}".lstrip()
-    raise UserError(
-        f"this method needs a foundation checkpoint and none is named: fetch {weights.owner}'s "
-        f"{weights.file_name}, the default choice, with `nnUNetv2_semiseg_weights download {weights.name}` "
-        f"or by hand from {weights.place}, and name it with `nnUNetv2_semiseg_configure -d DATASET -c 2d "
-        f"--name 2d_{config.normalization} {settings}`, or set {config_key}.random_weights=true for a "
-        "trial without use"
-    )
+        return config
+    trial = f"set {config_key}.random_weights=true for a trial without use"
+    fitting = [
+        weights
+        for weights in PUBLISHED_WEIGHTS.values()
+        if (weights.architecture, weights.normalization) == (config.architecture, config.normalization)
+    ]
+    if not fitting:
+        raise UserError(
+            f"nobody has published weights for {config_key}.architecture={config.architecture} and "
+            f"normalization={config.normalization}: name a file by {config_key}.checkpoint, or {trial}"
+        )
+    weights = fitting[0]
+    file, download = weights_folder() / weights.file_name, f"nnUNetv2_semiseg_weights download {weights.name}"
+    if not file.is_file():
+        settings = f"{further_settings} {config_key}.checkpoint=/path/{weights.file_name}".lstrip()
+        raise UserError(
+            f"this method needs a foundation checkpoint and {weights.owner}'s, {file}, is not there: run "
+            f"`{download}` or put it there by hand from {weights.place}, or name a file elsewhere with "
+            f"`nnUNetv2_semiseg_configure -d DATASET -c 2d --name 2d_{config.normalization} {settings}`, or "
+            f"{trial}"
+        )
+    if not is_whole(file, weights):
+        raise UserError(
+            f"{file} is not {weights.owner}'s {weights.file_name} as published: remove it and run "
+            f"`{download}`, or name it by {config_key}.checkpoint if it is what you want"
+        )
+    return dataclasses.replace(config, checkpoint=str(file))

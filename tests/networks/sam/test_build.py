@@ -6,9 +6,17 @@ import pytest
 import torch
 
 from nnunetv2_semiseg.core.config import parse_config
-from nnunetv2_semiseg.networks.sam.build import build_foundation, build_prompted_sam, foundation_identity
+from nnunetv2_semiseg.core.errors import UserError
+from nnunetv2_semiseg.networks.sam import build as build_module
+from nnunetv2_semiseg.networks.sam.build import (
+    build_foundation,
+    build_prompted_sam,
+    foundation_identity,
+    with_weights,
+)
 from nnunetv2_semiseg.networks.sam.checkpoint import sha256_of
 from nnunetv2_semiseg.networks.sam.config import FoundationConfig, PromptedFoundationConfig
+from nnunetv2_semiseg.networks.sam.weights.registry import VARIABLE, PublishedWeights
 
 
 def _frozen(student) -> dict[str, torch.Tensor]:
@@ -80,12 +88,58 @@ def test_wrong_prompted_configurations_are_refused(values, complaint):
 
 def test_without_weights_the_prompted_branch_names_sams():
     with pytest.raises(ValueError, match=r"sam_vit_b_01ec64\.pth") as error:
-        build_prompted_sam(PromptedFoundationConfig(), 1, 2)
+        with_weights(PromptedFoundationConfig(), "knowsam.skd.foundation")
     message = str(error.value)
     assert "https://dl.fbaipublicfiles.com/segment_anything/" in message
     assert "`nnUNetv2_semiseg_weights download sam_vit_b`" in message
     assert "knowsam.skd.foundation.checkpoint=/path/sam_vit_b_01ec64.pth" in message
     assert "\n" not in message
+
+
+@pytest.fixture
+def published(checkpoint, tmp_path, monkeypatch):
+    """The file as a published one, in the weights folder."""
+    weights = PublishedWeights(
+        name="tiny",
+        owner="Nobody",
+        architecture="vit_tiny",
+        normalization="medsam",
+        file_name=checkpoint.name,
+        url="",
+        place="nowhere",
+        known_hash=f"sha256:{sha256_of(checkpoint)}",
+        license="",
+    )
+    monkeypatch.setattr(build_module, "PUBLISHED_WEIGHTS", {"tiny": weights})
+    monkeypatch.setenv(VARIABLE, str(tmp_path))
+    return checkpoint
+
+
+def test_a_published_file_in_the_weights_folder_is_found(tiny_config, published):
+    without = dataclasses.replace(tiny_config, random_weights=False)
+    named = _with_checkpoint(tiny_config, published)
+    assert with_weights(without) == named
+    assert foundation_identity(with_weights(without)) == foundation_identity(named)
+    found, expected = (_frozen(build_foundation(config, 1, 4)) for config in (without, named))
+    assert all(torch.equal(found[name], expected[name]) for name in expected)
+
+
+def test_a_named_file_wins_over_the_published_one(tiny_config, published):
+    other = _with_checkpoint(tiny_config, "/data/other.pth")
+    assert with_weights(other) is other
+    assert with_weights(tiny_config) is tiny_config  # random by wish
+
+
+def test_a_file_of_that_name_with_another_content_is_refused(tiny_config, published):
+    with published.open("ab") as file:
+        file.write(b"more")
+    with pytest.raises(UserError, match=r"tiny\.pth is not Nobody's tiny\.pth as published: remove it"):
+        with_weights(dataclasses.replace(tiny_config, random_weights=False))
+
+
+def test_nobody_has_published_weights_of_a_trial_architecture(tiny_config):
+    with pytest.raises(UserError, match=r"foundation\.architecture=vit_tiny and normalization=medsam: name"):
+        with_weights(dataclasses.replace(tiny_config, random_weights=False))
 
 
 def test_single_class_is_refused_by_the_prompted_branch(prompted_config):
@@ -95,7 +149,7 @@ def test_single_class_is_refused_by_the_prompted_branch(prompted_config):
 
 def test_no_weights_and_no_wish_for_random_ones_is_an_error_with_the_remedy():
     with pytest.raises(ValueError, match=r"medsam_vit_b\.pth") as error:
-        build_foundation(FoundationConfig(), 1, 2, config_key="knowsam.foundation")
+        with_weights(FoundationConfig(), "knowsam.foundation")
     message = str(error.value)
     assert "zenodo record 10689643" in message
     assert "`nnUNetv2_semiseg_weights download medsam_vit_b`" in message

@@ -114,9 +114,9 @@ def test_unusable_foundation_weights_stop_a_training_before_images_are_preproces
 
 def test_no_foundation_weights_named(workspace: Workspace) -> None:
     forget_unlabeled(workspace)
-    settings = {"foundation": {"random_weights": False}}
+    settings = {"foundation": {"architecture": "vit_b", "random_weights": False}}
     trainer = workspace.make_trainer(workspace.configure("2d_none", synfoc=settings))
-    message = r"none is named: .*medsam_vit_b\.pth.*nnUNetv2_semiseg_configure.*random_weights=true"
+    message = r"medsam_vit_b\.pth, is not there: .*nnUNetv2_semiseg_configure.*random_weights=true"
     with pytest.raises(ValueError, match=message):
         trainer.on_train_start()
     assert not list(workspace.preprocessed.glob("*_unlabeled*"))

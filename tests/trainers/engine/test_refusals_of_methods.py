@@ -54,12 +54,12 @@ def test_region_labels_are_refused_by_every_method(workspace: Workspace, name: s
 @pytest.mark.parametrize(("name", "settings"), sorted(WITH_SAM_BRANCH.items()))
 def test_sam_branch_without_weights(workspace: Workspace, name: str, settings: str) -> None:
     key = TRAINERS[name].method_class.key
-    without = {"foundation": {"random_weights": False}}
+    without = {"foundation": {"architecture": "vit_b", "random_weights": False}}
     if "enabled" in settings:
         without["enabled"] = True
     workspace.configure("2d_none", **{key: {"skd": without}})
     trainer = make_trainer(workspace, name, "2d_none")
-    message = rf"none is named: .*sam_vit_b_01ec64\.pth.*--name 2d_sam {settings}`.*{key}\.skd\.foundation\.r"
+    message = rf"sam_vit_b_01ec64\.pth, is not there: .*--name 2d_sam {settings}`.*{key}\.skd\.foundation\.r"
     with pytest.raises(ValueError, match=message) as error:
         trainer.on_train_start()
     assert_one_sentence(error)
