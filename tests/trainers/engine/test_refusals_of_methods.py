@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import torch
 
+from nnunetv2_semiseg.methods.parts.skd import SkdMethod
 from nnunetv2_semiseg.methods.registry import discovered_methods
 from nnunetv2_semiseg.trainers.made import all_trainers
 from nnunetv2_semiseg.trainers.semiseg import nnUNetTrainerSemiSeg
@@ -111,5 +112,5 @@ def test_more_cells_to_mix_than_the_grid_has(workspace: Workspace, settings: dic
 
 
 def test_the_list_of_methods_with_a_sam_branch_is_complete() -> None:
-    methods = {key for key, kind in discovered_methods().items() if hasattr(kind, "teach")}
+    methods = {key for key, kind in discovered_methods().items() if issubclass(kind, SkdMethod)}
     assert {TRAINERS[name].method_class.key for name in WITH_SAM_BRANCH} == methods
