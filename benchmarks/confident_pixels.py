@@ -23,14 +23,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from nnunetv2.imageio.reader_writer_registry import determine_reader_writer_from_dataset_json
 from nnunetv2.paths import nnUNet_raw, nnUNet_results
 from numpy.typing import NDArray
 from tqdm import tqdm
 
 from nnunetv2_semiseg.commands.errors import clean_exit
-from nnunetv2_semiseg.data.raw.folders import UNLABELED_IMAGES, dataset_name
-from nnunetv2_semiseg.data.raw.reading import read_dataset_json
+from nnunetv2_semiseg.data.raw.folders import UNLABELED_IMAGES, dataset_name, find_raw_dataset
+from nnunetv2_semiseg.data.raw.reading import files_by_case, images_by_case, read_dataset_json, reader_for
 
 
 @dataclass
@@ -38,10 +37,10 @@ class Tally:
     """Pixels of one domain.
 
     Attributes:
-        pixels: All of them.
-        sure: Those whose highest probability is above the threshold.
-        right: Those among the sure ones whose class is the true one.
-        by_class: For each class, sure pixels predicted as it and the right ones among them.
+        pixels: Number of all pixels.
+        sure: Number of pixels whose highest probability is above the threshold.
+        right: Number of sure pixels whose predicted class is the true one.
+        by_class: Numbers of sure pixels, and of right ones among them, by predicted class.
     """
 
     pixels: int = 0
@@ -70,12 +69,12 @@ def main() -> None:
     """Predict, count, print."""
     arguments = _parser().parse_args()
     dataset = dataset_name(arguments.dataset)
-    truth = true_labels([dataset_name(source) for source in arguments.truth])
-    dataset_json = read_dataset_json(Path(nnUNet_raw) / dataset)
+    truth = true_labels(arguments.truth)
+    dataset_json = read_dataset_json(find_raw_dataset(dataset))
     names = list(dataset_json["labels"])
     print(f"share of pixels above {arguments.threshold} | right among them | the same by predicted class")
     for trainer in arguments.trainers:
-        folder = predict(dataset, trainer, arguments)
+        folder = predict(dataset, dataset_json["file_ending"], trainer, arguments)
         for domain, tally in count(folder, truth, dataset_json, arguments.threshold).items():
             classes = ", ".join(
                 f"{names[label]} {right / max(sure, 1):.4f}"
@@ -87,20 +86,19 @@ def main() -> None:
 
 def true_labels(datasets: Sequence[str]) -> dict[str, Path]:
     """Label files by case of all given datasets."""
-    return {
-        file.name.split(".")[0]: file
-        for dataset in datasets
-        for file in sorted((Path(nnUNet_raw) / dataset / "labelsTr").iterdir())
-    }
+    found: dict[str, Path] = {}
+    for folder in map(find_raw_dataset, datasets):
+        found |= files_by_case(folder / "labelsTr", read_dataset_json(folder)["file_ending"])
+    return found
 
 
-def predict(dataset: str, trainer: str, arguments: argparse.Namespace) -> Path:
+def predict(dataset: str, ending: str, trainer: str, arguments: argparse.Namespace) -> Path:
     """Predict the unlabeled images with probabilities, without mirroring, as a teacher sees them."""
-    images = Path(nnUNet_raw) / dataset / UNLABELED_IMAGES
+    images = images_by_case(Path(nnUNet_raw) / dataset / UNLABELED_IMAGES, ending)
     output = Path(nnUNet_results) / dataset / f"predictions_{arguments.name}" / f"unlabeled_{trainer}"
     with tempfile.TemporaryDirectory() as chosen:
-        for case in case_names(images)[:: arguments.every]:
-            for file in images.glob(f"{case}_[0-9][0-9][0-9][0-9].*"):
+        for files in list(images.values())[:: arguments.every]:
+            for file in files:
                 (Path(chosen) / file.name).symlink_to(file)
         command = ["nnUNetv2_predict", "-i", chosen, "-o", str(output), "-d", arguments.dataset]
         command += ["-c", arguments.name, "-f", "all", "-tr", trainer, "-device", arguments.device]
@@ -110,17 +108,12 @@ def predict(dataset: str, trainer: str, arguments: argparse.Namespace) -> Path:
     return output
 
 
-def case_names(images: Path) -> list[str]:
-    """Sorted names of the cases in a folder of images with channel numbers."""
-    return sorted({file.name.split(".")[0][: -len("_0000")] for file in images.iterdir()})
-
-
 def count(
     folder: Path, truth: dict[str, Path], dataset_json: dict[str, Any], threshold: float
 ) -> dict[str, Tally]:
     """Tallies by domain of all predicted cases whose truth is known."""
     domains = dataset_json.get("domains", {})
-    reader = determine_reader_writer_from_dataset_json(dataset_json, str(next(iter(truth.values()))))()
+    reader = reader_for(dataset_json, next(iter(truth.values())))
     tallies: dict[str, Tally] = {}
     for file in tqdm(sorted(folder.glob("*.npz")), desc="cases", leave=False):
         if file.stem not in truth:

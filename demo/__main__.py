@@ -8,7 +8,6 @@ through the command lines that a person would type; they are shown. All files ar
 from __future__ import annotations
 
 import argparse
-import json
 import resource
 import shutil
 import sys
@@ -21,6 +20,7 @@ from demo.commands import FOLDERS, Shell, demo_variables
 from demo.figure import Row, draw, read_png
 from demo.report import format_table
 from nnunetv2_semiseg.core.launcher import CommandFailedError, say
+from nnunetv2_semiseg.data.raw.reading import read_dataset_json
 from nnunetv2_semiseg.evaluation import evaluate
 from nnunetv2_semiseg.evaluation.measuring.scores import CLASS_MEAN, Score
 
@@ -169,7 +169,7 @@ def predict(shell: Shell, output: Path) -> dict[str, Path]:
 def report(output: Path, predictions: dict[str, Path]) -> None:
     """Write and print the table, and draw the picture."""
     raw = output / "nnUNet_raw" / DATASET
-    dataset_json = json.loads((raw / "dataset.json").read_text())
+    dataset_json = read_dataset_json(raw)
     found = evaluate(DATASET, dataset_json, raw / "labelsTs", predictions, num_processes=1)
     text = format_table(found.summaries, LABELED_DOMAIN)
     (output / "table.txt").write_text(text)
