@@ -18,7 +18,7 @@ STEPS_PER_EPOCH = 50
 
 
 def plans_file(dataset: str) -> Path:
-    """Of the dataset's default plans."""
+    """Path of the dataset's default plans."""
     return Path(nnUNet_preprocessed) / dataset / "nnUNetPlans.json"
 
 
@@ -54,7 +54,7 @@ def comparison_parser(description: str | None, configuration: str, batch: int) -
     """The options of every comparison.
 
     Args:
-        description: Of the program.
+        description: Description of the program.
         configuration: Default of ``-c``.
         batch: Default of ``--batch``.
     """

@@ -38,10 +38,10 @@ class Tally:
     """Pixels of one domain.
 
     Attributes:
-        pixels: All of them.
-        sure: Those whose highest probability is above the threshold.
-        right: Those among the sure ones whose class is the true one.
-        by_class: For each class, sure pixels predicted as it and the right ones among them.
+        pixels: Number of all pixels.
+        sure: Number of pixels whose highest probability is above the threshold.
+        right: Number of sure pixels whose class is the true one.
+        by_class: Number of sure pixels that are predicted as a class, and of the right ones among them.
     """
 
     pixels: int = 0
