@@ -21,27 +21,28 @@ from benchmarks.measuring import print_machine
 from nnunetv2_semiseg.networks.sam.model import attention as kernels
 
 WIDTH, HEADS = 768, 12
-"""Of ViT-B."""
+"""Length of a token and number of attention heads in ViT-B."""
 
 GRIDS = {"whole image": (1, 32), "windows": (9, 14)}
-"""How many grids of which side an image has; windows are padded, and here padding sends queries as well."""
+"""Number and side of the grids of an image; windows are padded, and here padding sends queries as well."""
 
 Variant = Callable[[Attention, torch.Tensor], torch.Tensor]
+"""Gives the output of an attention for tokens ``BxHxWxC``."""
 
 
 def as_in_segment_anything(attention: Attention, tokens: torch.Tensor) -> torch.Tensor:
-    """With the bias of all pairs written out."""
+    """Attention with the bias of all pairs written out."""
     output: torch.Tensor = attention(tokens)
     return output
 
 
 def by_products(attention: Attention, tokens: torch.Tensor) -> torch.Tensor:
-    """What this package does on a CPU."""
+    """Attention by products, as this package computes it on a CPU."""
     return _projected(attention, kernels.attend(attention, attention.qkv(tokens)))
 
 
 def fused(attention: Attention, tokens: torch.Tensor) -> torch.Tensor:
-    """What this package does on a GPU."""
+    """Attention by torch's fused kernel, as this package computes it on a GPU."""
     qkv = attention.qkv(tokens)
     return _projected(
         attention, kernels._attended(attention, qkv, (qkv.shape[1], qkv.shape[2]), kernels._fused)
@@ -61,7 +62,7 @@ def _projected(attention: Attention, attended: torch.Tensor) -> torch.Tensor:
 
 
 def milliseconds(variant: Variant, count: int, side: int, backward: bool, threads: int) -> float:
-    """Median of the runs that fit into the time that `Timer.blocked_autorange` takes."""
+    """Median time of a run, over as many runs as fit into a second."""
     torch.manual_seed(0)
     attention = Attention(WIDTH, HEADS, use_rel_pos=True, input_size=(side, side))
     tokens = torch.randn(count, side, side, WIDTH, requires_grad=backward)

@@ -1,10 +1,10 @@
-r"""Prediction of the exported foundation student on a CPU, against segment_anything's modules in float32.
+r"""Prediction of the exported foundation student on a CPU, and by segment_anything's modules in float32.
 
 Both have the same weights: a random encoder with random LoRA and a mask decoder that has learned to find the
 bright and the dark parts of the images, so that the masks have clear borders. The program says how far the
-masks agree; a Dice above 0.999 is what a person would call the same masks. With a trained model and images it
-compares the label maps that nnU-Net's predictor makes of them with the encoder in bfloat16 and in float32,
-instead. Set nnUNet_semiseg_prediction_precision to measure one precision on any CPU.
+masks agree; above a Dice of 0.999 a person would call them the same. With a trained model and images it
+compares, instead, the label maps that nnU-Net's predictor makes with the encoder in float32 and in bfloat16.
+Set nnUNet_semiseg_prediction_precision to measure a certain precision on any CPU.
 
 Example:
     python -m benchmarks.foundation_prediction --batch 2
@@ -46,7 +46,7 @@ from nnunetv2_semiseg.networks.sam.semantic import SemanticSam
 
 CLASSES = 3
 LORA_STD = 0.02
-"""Of LoRA's B, which starts at zero: queries and values change by a few percent."""
+"""Standard deviation of LoRA's B, which starts at zero; queries and values then change by a few percent."""
 
 
 def deployed(arguments: argparse.Namespace) -> DeployedSemanticSam:

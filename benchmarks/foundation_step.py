@@ -1,7 +1,7 @@
-r"""The foundation branch of a SynFoC step: this package's against segment_anything's modules used plainly.
+r"""The foundation branch of a SynFoC step: this package's, and segment_anything's modules used plainly.
 
 One step is the teacher's pass of the unlabeled images, the student's forward and backward pass of as many
-labeled and mixed ones, the optimizer and the moving average. Weights are random: they change no cost.
+labeled and mixed ones, the optimizer and the moving average. Weights are random, which changes no cost.
 
 Example:
     python -m benchmarks.foundation_step --device cpu
@@ -50,7 +50,7 @@ def plain(arguments: argparse.Namespace) -> Step:
 
 
 def ours(arguments: argparse.Namespace) -> Step:
-    """This package's, in mixed precision."""
+    """This package's branch in mixed precision."""
     device = torch.device(arguments.device)
     if device.type == "cpu":
         keep_freed_memory()  # as our trainers do

@@ -33,7 +33,7 @@ EPOCH_ENDS = re.compile(r"Epoch time")
 
 
 def environment(output: Path) -> dict[str, str]:
-    """nnU-Net's variables for folders below ``output``, few processes, no compilation."""
+    """Environment variables of nnU-Net: folders below ``output``, few processes, no compilation."""
     folders = {name: str(output / name) for name in FOLDERS}
     programs = os.pathsep.join([os.path.dirname(sys.executable), os.environ.get("PATH", "")])
     return {
@@ -48,10 +48,10 @@ def environment(output: Path) -> dict[str, str]:
 
 
 def run(command: list[str], variables: dict[str, str]) -> float:
-    """Run a command to its end; its seconds.
+    """Run a command to its end and give the seconds that it took.
 
     Raises:
-        CalledProcessError: It failed.
+        CalledProcessError: The command failed.
     """
     print("$ " + subprocess.list2cmdline(command), flush=True)
     start = time.perf_counter()
@@ -71,7 +71,7 @@ def write_dataset(output: Path, cases: int, size: int, variables: dict[str, str]
 
 
 def preprocess(processes: int, variables: dict[str, str]) -> float:
-    """Seconds of nnUNetv2_semiseg_preprocess."""
+    """Seconds that nnUNetv2_semiseg_preprocess takes."""
     command = ["nnUNetv2_semiseg_preprocess", "-d", "500", "-c", "2d_many", "-np", str(processes)]
     return run(command, variables)
 
@@ -91,7 +91,7 @@ def train(variables: dict[str, str]) -> tuple[float, list[float]]:
 
 
 def _gigabytes_of_tree(root: int) -> float:
-    """Proportional set size, so that what processes share counts once."""
+    """Proportional set size of a process and all below it, so that memory that they share counts once."""
     total = 0
     for pid in _tree(root):
         try:

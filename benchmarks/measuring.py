@@ -3,11 +3,11 @@
 A step that has run leaves memory, threads and caches behind, so that every variant gets a fresh process. The
 variants take turns for several rounds: what else the machine does meanwhile hits all of them alike, and the
 fastest step of each is what the program prints. Ratios in one run can be compared; seconds of two machines,
-or of two days, can not. On a CPU the processor time of all threads stands beside the wall time: it hardly
+or of two days, can't. On a CPU the processor time of all threads stands beside the wall time: it hardly
 depends on what else is running.
 
-How far a step is from what the hardware can do: its floating-point operations in matrix products and
-convolutions, counted by torch, in the place of its seconds at the rate of one large product.
+How far a step is from what the hardware can do is told by its floating-point operations in matrix products
+and convolutions, counted by torch, per second, compared with the rate of one large product.
 """
 
 from __future__ import annotations
@@ -28,22 +28,23 @@ from torch.utils.flop_counter import FlopCounterMode
 from tqdm import tqdm
 
 Step = Callable[[], object]
+"""Does what is measured once."""
+
 Builder = Callable[[argparse.Namespace], Step]
-"""Makes all that a variant needs and returns its step; a function at the top of a module."""
+"""Makes all that a variant needs and returns the step of it; a function at the top of a module."""
 
 
 @dataclass(frozen=True)
 class Measured:
-    """Of one variant.
+    """The measurements of one variant.
 
     Attributes:
-        seconds: Of the fastest step.
-        processor_seconds: Of the step that took the least, all threads together.
+        seconds: Wall time of the fastest step.
+        processor_seconds: Smallest processor time of a step, all threads together.
         steps: Number of steps that were timed.
-        gigabytes: Peak memory: of the process on a CPU (what the imports take is in it), of the tensors on
-            a GPU.
-        own_gigabytes: Of these what the process did not have before the variant was built: on a CPU without
-            the imports, which are the same for all.
+        gigabytes: Peak memory, on a CPU of the whole process, imports included, on a GPU of the tensors.
+        own_gigabytes: Peak memory beyond what the process had before the variant was built, which on a CPU
+            leaves out the imports.
         operations: Floating-point operations of matrix products and convolutions in a step, those that are
             done again in the backward pass included.
     """
@@ -71,11 +72,11 @@ def measure(variants: Mapping[str, Builder], arguments: argparse.Namespace) -> d
     """Run all variants in turn.
 
     Args:
-        variants: By name.
-        arguments: With those of `add_measuring_arguments`.
+        variants: Builders of the variants by name.
+        arguments: Arguments of the program, with those of `add_measuring_arguments`.
 
     Returns:
-        By name.
+        Measurements of the variants by name.
 
     Raises:
         RuntimeError: A variant's process failed; its output is above.

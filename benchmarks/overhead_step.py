@@ -1,8 +1,8 @@
-r"""A Mean Teacher step against the passes that it can't do without, each as nnU-Net would do it.
+r"""A Mean Teacher step compared with the passes that it can't do without, each done as nnU-Net would.
 
-Unavoidable are the student's forward and backward pass of the labeled and of the unlabeled images and the
-teacher's forward pass. The yardstick does these three one after the other on nnU-Net's own network with
-nnU-Net's own loss, and the optimizer's step; what the method's step takes beyond it is the overhead.
+Unavoidable are the student's forward and backward passes of labeled and unlabeled images and the teacher's
+forward pass. The yardstick does these three one after the other with nnU-Net's own network and loss, and then
+the optimizer's step. What the method's step takes beyond that is the overhead.
 
 Example:
     python -m benchmarks.overhead_step --device cpu
@@ -14,7 +14,6 @@ import argparse
 import copy
 
 import torch
-from dynamic_network_architectures.architectures.unet import PlainConvUNet
 from nnunetv2.training.loss.compound_losses import DC_and_CE_loss
 from nnunetv2.training.loss.dice import MemoryEfficientSoftDiceLoss
 from torch import nn
@@ -27,7 +26,7 @@ from benchmarks.measuring import (
     print_rates,
     print_table,
 )
-from nnunetv2_semiseg.core.batch import SemiSegBatch
+from benchmarks.random_steps import CLASSES, random_batch, unet
 from nnunetv2_semiseg.core.config import Precision
 from nnunetv2_semiseg.core.memory import keep_freed_memory
 from nnunetv2_semiseg.methods.base import Setting
@@ -36,28 +35,12 @@ from nnunetv2_semiseg.methods.step import Progress, StepContext
 from nnunetv2_semiseg.trainers.engine.optimization import backward_and_step
 from nnunetv2_semiseg.trainers.engine.precision import training_autocast, uses_scaler
 
-CLASSES = 3
-STAGES = 6
+CHANNELS = 1
 
 
 def network() -> nn.Module:
-    """What nnU-Net plans for 256 x 256: a U-Net of 32 to 512 features."""
-    return PlainConvUNet(
-        input_channels=1,
-        n_stages=STAGES,
-        features_per_stage=[min(32 * 2**stage, 512) for stage in range(STAGES)],
-        conv_op=nn.Conv2d,
-        kernel_sizes=3,
-        strides=[1] + [2] * (STAGES - 1),
-        n_conv_per_stage=2,
-        num_classes=CLASSES,
-        n_conv_per_stage_decoder=2,
-        conv_bias=True,
-        norm_op=nn.InstanceNorm2d,
-        norm_op_kwargs={"affine": True},
-        nonlin=nn.LeakyReLU,
-        nonlin_kwargs={"inplace": True},
-    )
+    """The network that nnU-Net plans for 256 x 256: a U-Net of six stages with 32 to 512 features."""
+    return unet(CHANNELS, [min(32 * 2**stage, 512) for stage in range(6)])
 
 
 def nnunet_loss() -> nn.Module:
@@ -77,7 +60,7 @@ def passes(arguments: argparse.Namespace) -> Step:
     scaler = torch.GradScaler() if uses_scaler(device, precision) else None
 
     def step() -> None:
-        batch = new_batch(arguments)
+        batch = random_batch(arguments, CHANNELS)
         optimizer.zero_grad(set_to_none=True)
         with training_autocast(device, precision):
             with torch.no_grad():
@@ -90,12 +73,12 @@ def passes(arguments: argparse.Namespace) -> Step:
 
 
 def ours(arguments: argparse.Namespace) -> Step:
-    """A step as `nnUNetTrainerMeanTeacher` does it."""
+    """The step of `nnUNetTrainerMeanTeacher`."""
     device = torch.device(arguments.device)
     if device.type == "cpu":
         keep_freed_memory()  # as our trainers do
     student, loss = network().to(device), nnunet_loss()
-    setting = Setting(CLASSES, 1, (arguments.patch, arguments.patch), network)
+    setting = Setting(CLASSES, CHANNELS, (arguments.patch, arguments.patch), network)
     method = MeanTeacher(MeanTeacherConfig(), setting, student).to(device)
     optimizer = _optimizer(student)
     precision: Precision = arguments.precision
@@ -104,7 +87,7 @@ def ours(arguments: argparse.Namespace) -> Step:
     context = StepContext(student, lambda output, targets: loss(output, targets[0]), progress)
 
     def step() -> None:
-        batch = new_batch(arguments)
+        batch = random_batch(arguments, CHANNELS)
         optimizer.zero_grad(set_to_none=True)
         with training_autocast(device, precision):
             total = method.losses(batch, context).total
@@ -112,16 +95,6 @@ def ours(arguments: argparse.Namespace) -> Step:
         method.after_step(student, progress)
 
     return step
-
-
-def new_batch(arguments: argparse.Namespace) -> SemiSegBatch:
-    """Random patches and labels."""
-    count, size = arguments.batch, arguments.patch
-    views = [torch.rand(count, 1, size, size) for _ in range(3)]
-    labels = torch.randint(CLASSES, (count, 1, size, size), dtype=torch.int16)
-    names = ("case",) * count
-    batch = SemiSegBatch(views[0], (labels,), views[1], views[2], names, names)
-    return batch.to(torch.device(arguments.device))
 
 
 def _optimizer(student: nn.Module) -> torch.optim.Optimizer:

@@ -31,7 +31,7 @@ class LoraProjection(nn.Module):
         )
 
     def forward(self, tokens: torch.Tensor) -> torch.Tensor:
-        """``...xC`` to ``...x3C``."""
+        """Project tokens ``...xC`` to queries, keys and values ``...x3C``."""
         out: torch.Tensor = self.qkv(tokens)
         width = tokens.shape[-1]
         out[..., :width] += self.updates[0](tokens)
@@ -40,7 +40,7 @@ class LoraProjection(nn.Module):
 
 
 class PlainSam(nn.Module):
-    """Segment-anything without prompts, one mask a class."""
+    """Segment-anything without prompts, one mask per class."""
 
     def __init__(self, architecture: str, image_size: int, num_classes: int) -> None:
         """Build with random weights; the encoder is frozen but for LoRA."""
@@ -53,7 +53,7 @@ class PlainSam(nn.Module):
             block.attn.qkv = LoraProjection(block.attn.qkv)
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """Prepared images ``Bx3xSxS`` to logits ``BxKx(S/4)x(S/4)``."""
+        """Segment prepared images ``Bx3xSxS`` into logits ``BxKx(S/4)x(S/4)``."""
         masks = []
         for embedding in self.encoder(images):
             sparse, dense = self.prompts(points=None, boxes=None, masks=None)
@@ -67,7 +67,7 @@ class PlainSam(nn.Module):
         return torch.cat(masks)
 
     def take_weights(self, sam: SemanticSam) -> None:
-        """Those of this package's model."""
+        """Copy the weights of this package's model."""
         encoder = {
             name.replace(".attn.qkv.", ".attn.qkv.qkv."): tensor
             for name, tensor in sam.encoder.vit.state_dict().items()
@@ -87,7 +87,7 @@ class PlainSam(nn.Module):
 
 @torch.no_grad()
 def move_teacher(teacher: nn.Module, student: nn.Module, decay: float = 0.99) -> None:
-    """The moving average of every floating-point tensor, one after the other."""
+    """Move every floating-point tensor by a moving average, one after the other."""
     for old, new in zip(teacher.state_dict().values(), student.state_dict().values(), strict=True):
         if old.is_floating_point():
             old.mul_(decay).add_(new, alpha=1 - decay)

@@ -1,10 +1,10 @@
-r"""A whole SynFoC training step: this package's against the steps of the method done in the simplest way.
+r"""A whole SynFoC training step: this package's, compared with the method done in the simplest way.
 
 The yardstick does what costs time in the paper's code: everything in float32, a second full copy of the
-foundation model as teacher, students' passes with a graph that nobody uses, labeled and mixed
-images in passes of their own, Dice for α by numpy sample after sample, and every logged number fetched. Both
-have the same networks: a U-Net of 31 million parameters and the foundation model. Weights and images are
-random: they change no cost.
+foundation model as teacher, students' passes with a graph that nobody uses, labeled and mixed images in
+passes of their own, Dice for α by numpy sample after sample, and every logged number fetched. Both have the
+same networks: a U-Net of 31 million parameters and the foundation model. Weights and images are random, which
+changes no cost.
 
 Example:
     python -m benchmarks.synfoc_step --device cpu
@@ -19,7 +19,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from dynamic_network_architectures.architectures.unet import PlainConvUNet
 from torch import nn
 from torch.nn import functional as F
 
@@ -32,6 +31,7 @@ from benchmarks.measuring import (
     print_table,
 )
 from benchmarks.plain_sam import PlainSam, move_teacher
+from benchmarks.random_steps import CLASSES, random_batch, unet
 from nnunetv2_semiseg.core.batch import SemiSegBatch
 from nnunetv2_semiseg.core.memory import keep_freed_memory
 from nnunetv2_semiseg.methods.base import Setting
@@ -44,43 +44,17 @@ from nnunetv2_semiseg.networks.sam.config import FoundationConfig
 from nnunetv2_semiseg.trainers.engine.optimization import backward_and_step
 from nnunetv2_semiseg.trainers.engine.precision import apply_precision, training_autocast, uses_scaler
 
-CLASSES = 3
+CHANNELS = 3
 MIDDLE = Progress(1000, 2000)
 
 
-def unet() -> nn.Module:
-    """The classic one: five stages of 64 to 1024 features."""
-    return PlainConvUNet(
-        input_channels=3,
-        n_stages=5,
-        features_per_stage=(64, 128, 256, 512, 1024),
-        conv_op=nn.Conv2d,
-        kernel_sizes=3,
-        strides=(1, 2, 2, 2, 2),
-        n_conv_per_stage=2,
-        num_classes=CLASSES,
-        n_conv_per_stage_decoder=2,
-        conv_bias=True,
-        norm_op=nn.InstanceNorm2d,
-        norm_op_kwargs={"affine": True},
-        nonlin=nn.LeakyReLU,
-        nonlin_kwargs={"inplace": True},
-        deep_supervision=False,
-    )
-
-
-def new_batch(arguments: argparse.Namespace) -> SemiSegBatch:
-    """Random patches and labels."""
-    count, size = arguments.batch, arguments.patch
-    views = [torch.rand(count, 3, size, size) for _ in range(3)]
-    labels = torch.randint(CLASSES, (count, 1, size, size), dtype=torch.int16)
-    names = ("case",) * count
-    batch = SemiSegBatch(views[0], (labels,), views[1], views[2], names, names)
-    return batch.to(torch.device(arguments.device))
+def network_of_the_paper() -> nn.Module:
+    """The classic U-Net: five stages of 64 to 1024 features."""
+    return unet(CHANNELS, [64, 128, 256, 512, 1024])
 
 
 def ours(arguments: argparse.Namespace) -> Step:
-    """A step as `nnUNetTrainerSemiSeg` does it."""
+    """The step of `nnUNetTrainerSynFoC`."""
     device = torch.device(arguments.device)
     if device.type == "cpu":
         keep_freed_memory()  # as our trainers do
@@ -90,8 +64,8 @@ def ours(arguments: argparse.Namespace) -> Step:
         image_size=arguments.image_size,
         gradient_checkpointing=arguments.checkpointing,
     )
-    network = unet().to(device)
-    setting = Setting(CLASSES, 3, (arguments.patch, arguments.patch), unet)
+    network = network_of_the_paper().to(device)
+    setting = Setting(CLASSES, CHANNELS, (arguments.patch, arguments.patch), network_of_the_paper)
     method = SynFoC(SynFoCConfig(foundation=foundation), setting, network).to(device)
     apply_precision([network, *method.children()], method.frozen_modules(), device, arguments.precision)
     scheduled = method.optimizers(lambda parameters: torch.optim.SGD(parameters, 0.01))
@@ -103,7 +77,7 @@ def ours(arguments: argparse.Namespace) -> Step:
     context = StepContext(network, lambda output, targets: _supervised(output, targets[0][:, 0]), MIDDLE)
 
     def step() -> None:
-        batch = new_batch(arguments)
+        batch = random_batch(arguments, CHANNELS)
         for optimizer in optimizers:
             optimizer.zero_grad(set_to_none=True)
         with training_autocast(device, arguments.precision):
@@ -115,10 +89,10 @@ def ours(arguments: argparse.Namespace) -> Step:
 
 
 def plain(arguments: argparse.Namespace) -> Step:
-    """The same mathematics without any care for time and memory."""
+    """The same mathematics with no care for time and memory."""
     device = torch.device(arguments.device)
-    network, foundation = unet().to(device), PlainSam(arguments.architecture, arguments.image_size, CLASSES)
-    foundation = foundation.to(device)
+    network = network_of_the_paper().to(device)
+    foundation = PlainSam(arguments.architecture, arguments.image_size, CLASSES).to(device)
     teacher, foundation_teacher = copy.deepcopy(network).requires_grad_(False), foundation.teacher()
     trained = [parameter for parameter in foundation.parameters() if parameter.requires_grad]
     optimizers: list[torch.optim.Optimizer] = [
@@ -133,7 +107,7 @@ def plain(arguments: argparse.Namespace) -> Step:
         return logits
 
     def step() -> None:
-        batch = new_batch(arguments)
+        batch = random_batch(arguments, CHANNELS)
         with torch.no_grad():
             taught, foundation_taught = (
                 teacher(batch.unlabeled_weak).softmax(1),
@@ -187,7 +161,7 @@ def _host_dice(one: torch.Tensor, other: torch.Tensor) -> float:
 def _plain_terms(
     batch: SemiSegBatch, labels: torch.Tensor, sure: torch.Tensor, network: nn.Module, segment: Any
 ) -> list[torch.Tensor]:
-    """All six terms, of separate passes for labeled and mixed images."""
+    """All six loss terms, from separate passes of labeled and mixed images."""
     true = batch.labeled_targets[0][:, 0].long()
     box = draw_cutmix_boxes(len(labels), tuple(labels.shape[1:])).to(labels.device)
     mixed = torch.where(box, batch.labeled_images, batch.unlabeled_strong)

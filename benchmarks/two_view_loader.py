@@ -1,4 +1,4 @@
-r"""Samples a second of the two-view loader against those of nnU-Net's own loader, on as many processes.
+r"""Samples per second of the two-view loader and of nnU-Net's own loader, on as many processes.
 
 Takes a preprocessed dataset with unlabeled images, builds the loaders as a training does, and draws batches
 from one after the other: the processes of the one that is not drawn from stand still once its queue is full.
@@ -32,11 +32,11 @@ from nnunetv2_semiseg.methods.mean_teacher import MeanTeacher
 from nnunetv2_semiseg.trainers.made import trainer_of
 
 QUEUE = 12
-"""Batches that may lie ready before the clock starts."""
+"""Number of batches that may lie ready before the clock starts."""
 
 
 def samples_per_second(loader: Iterator[dict[str, Any]], batches: int) -> float:
-    """Of the next batches, after the ready ones."""
+    """Rate of a loader over some batches, after those that lay ready."""
     for _ in range(QUEUE):
         next(loader)
     start, samples = time.perf_counter(), 0
