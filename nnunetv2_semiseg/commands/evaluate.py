@@ -99,8 +99,9 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         description="Measures predictions: Dice, Jaccard, HD95 and ASD of each case, class and domain, with "
         "means and standard deviations. Empty predictions and references are counted apart. Of several "
-        "prediction folders, each is compared with the first, case by case: bootstrap interval of the "
-        "difference and Wilcoxon test. Writes a folder with a page for any browser, Markdown, JSON and CSV.",
+        "prediction folders, each is compared with the first, case by case: interval of the difference "
+        "(bootstrap, or Student's t of fewer than 20 cases) and Wilcoxon test. Writes a folder with a page "
+        "for any browser, Markdown, JSON and CSV.",
         epilog="example: nnUNetv2_semiseg_evaluate -d 502 -p baseline unet ensemble -o report",
     )
     add = parser.add_argument

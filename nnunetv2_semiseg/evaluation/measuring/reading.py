@@ -18,7 +18,7 @@ from nnunetv2.imageio.tif_reader_writer import Tiff3DIO
 from nnunetv2_semiseg.core.errors import UserError
 from nnunetv2_semiseg.core.files import reading
 
-LabelArray = npt.NDArray[np.int32]
+Labels = npt.NDArray[np.int32]
 
 MANY_VALUES = 1 << 16
 """Largest range of labels that are found by counting, which is faster than sorting millions of pixels."""
@@ -33,7 +33,7 @@ class LabelMap:
         spacing: Size of a pixel along each axis in mm; None if the file format has no spacing.
     """
 
-    labels: LabelArray
+    labels: Labels
     spacing: tuple[float, ...] | None
 
 
@@ -100,7 +100,7 @@ def _spacing(reader: BaseReaderWriter, file: Path, properties: Mapping[str, Any]
     return tuple(float(step) for step in properties["spacing"])
 
 
-def _check_values(file: Path, labels: LabelArray, known: Collection[int]) -> None:
+def _check_values(file: Path, labels: Labels, known: Collection[int]) -> None:
     unknown = sorted(_values(labels) - set(known))
     if unknown:
         allowed = ", ".join(map(str, sorted(known)))
@@ -109,12 +109,12 @@ def _check_values(file: Path, labels: LabelArray, known: Collection[int]) -> Non
         )
 
 
-def _values(labels: LabelArray) -> set[int]:
+def _values(labels: Labels) -> set[int]:
     """All labels. They are counted plane by plane, as copies of whole volumes would be too large."""
     return {value for plane in labels for value in _values_of_plane(plane)}
 
 
-def _values_of_plane(labels: LabelArray) -> list[int]:
+def _values_of_plane(labels: Labels) -> list[int]:
     lowest, highest = int(labels.min()), int(labels.max())
     if highest - lowest > MANY_VALUES:
         return [int(value) for value in np.unique(labels)]

@@ -16,6 +16,7 @@ from nnunetv2_semiseg.evaluation.results.statistics import FEWEST_TO_RESAMPLE, T
 from nnunetv2_semiseg.evaluation.results.summary import Spread, Summary, spread
 
 Rows = dict[tuple[str, ...], list[str]]
+"""Cells of each row by the row's names."""
 
 UNDEFINED = "-"
 

@@ -18,7 +18,7 @@ from nnunetv2.imageio.natural_image_reader_writer import NaturalImage2DIO
 from nnunetv2_semiseg.core.errors import UserError
 from nnunetv2_semiseg.core.files import reading
 from nnunetv2_semiseg.data.raw.reading import reader_for
-from nnunetv2_semiseg.evaluation.measuring.reading import LabelArray, read_label_map
+from nnunetv2_semiseg.evaluation.measuring.reading import Labels, read_label_map
 
 Pixels = npt.NDArray[np.float32]
 
@@ -51,7 +51,7 @@ class Plane:
 
     title: str
     image: Pixels
-    labels: tuple[LabelArray, ...]
+    labels: tuple[Labels, ...]
     aspect: float
     window: tuple[slice, slice]
     upright: bool = False
@@ -91,7 +91,7 @@ def read_scene(
     return [_slice(axis, image, arrays, spacing) for axis in range(3)]
 
 
-def _slice(axis: int, image: Pixels, arrays: Sequence[LabelArray], spacing: tuple[float, ...]) -> Plane:
+def _slice(axis: int, image: Pixels, arrays: Sequence[Labels], spacing: tuple[float, ...]) -> Plane:
     """The slice of one axis with the most foreground; the middle slice if there is none."""
     others = tuple(other for other in range(3) if other != axis)
     sums = np.sum([np.count_nonzero(array, axis=others) for array in arrays], axis=0)
@@ -103,7 +103,7 @@ def _slice(axis: int, image: Pixels, arrays: Sequence[LabelArray], spacing: tupl
     return dataclasses.replace(plane, upright=axis > 0)
 
 
-def _plane(title: str, image: Pixels, labels: Sequence[LabelArray], aspect: float) -> Plane:
+def _plane(title: str, image: Pixels, labels: Sequence[Labels], aspect: float) -> Plane:
     outlined = np.any([array > 0 for array in labels], axis=0)
     rows, columns = (_window(outlined.any(axis=other)) for other in (1, 0))
     return Plane(title, image, tuple(labels), aspect, (rows, columns))
