@@ -109,6 +109,27 @@ def test_export_of_a_held_encoder_is_float32_and_predicts_the_same(monkeypatch) 
         assert torch.equal(deployed(images), student.predict(images))
 
 
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_export_leaves_a_held_encoder_as_it_is_and_keeps_what_was_trained(dtype) -> None:
+    """What is exported of the blocks is what the training has computed with, and all else to the last bit."""
+    student = _student()
+    before = {name: tensor.clone() for name, tensor in student.state_dict().items()}
+    student.encoder.hold_in(dtype)
+    held = {name: tensor.clone() for name, tensor in student.state_dict().items()}
+    exported = deployed_state(student)
+    layers = {f"encoder.vit.{name}" for name, m in student.encoder.vit.named_modules() if _is_held(name, m)}
+    for name, tensor in student.state_dict().items():
+        assert tensor.dtype == held[name].dtype
+        assert torch.equal(tensor, held[name])
+        rounded = name.rpartition(".")[0] in layers
+        expected = before[name].to(dtype).float() if rounded else before[name]
+        assert torch.equal(exported[f"sam.{name}"], expected)
+
+
+def _is_held(name: str, module: torch.nn.Module) -> bool:
+    return name.startswith("blocks.") and isinstance(module, torch.nn.Linear)
+
+
 @pytest.mark.parametrize("mixed", [False, True], ids=["float32", "bfloat16"])
 def test_checkpointing_changes_no_result(mixed: bool) -> None:
     student, images = _student(), torch.rand(2, 1, 96, 96)
