@@ -15,8 +15,8 @@ of head_dim: 128 at an image size of 512.
 
 On a GPU that is one call of PyTorch's fused attention. On a CPU two plain matrix products and a softmax take
 about half of the fused kernel's time; they are done again in the backward pass, so that neither q' and k' nor
-an attention map is kept for it, and image by image where maps are large. The numbers are in
-benchmarks/README.md.
+an attention map is kept for it. Large maps are computed image by image, and in a pass without gradients some
+heads at a time. The numbers are in benchmarks/README.md.
 """
 
 from __future__ import annotations
@@ -35,6 +35,10 @@ Kernel = Callable[[torch.Tensor, torch.Tensor, torch.Tensor, float], torch.Tenso
 MAP_ENTRIES = 2**24
 """Largest number of entries of the attention maps that a CPU holds at once, enough for all heads of one whole
 image of 512 x 512 pixels."""
+
+PART_ENTRIES = 2**23
+"""Largest number of entries of the maps that a CPU holds at once in a pass without gradients. So small, their
+memory stays with the process from block to block; else Linux would take it back and clear it each time."""
 
 HEAD_WIDTH_MULTIPLE = 8
 """Fused attention on GPUs wants head widths divisible by 8 (half precision)."""
@@ -95,6 +99,16 @@ def _fused(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, scale: float) -> t
 
 
 def _by_products(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, scale: float) -> torch.Tensor:
+    if torch.is_grad_enabled():
+        return _product(q, k, v, scale)
+    entries = math.prod(q.shape[:3]) * k.shape[2]
+    parts = -(-entries // PART_ENTRIES)
+    heads = zip(q.chunk(parts, dim=1), k.chunk(parts, dim=1), v.chunk(parts, dim=1), strict=True)
+    attended = [_product(one_q, one_k, one_v, scale) for one_q, one_k, one_v in heads]
+    return attended[0] if len(attended) == 1 else torch.cat(attended, dim=1)
+
+
+def _product(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, scale: float) -> torch.Tensor:
     scores = q @ k.transpose(-2, -1)
     if scale != 1:
         scores = scores * scale

@@ -5,7 +5,7 @@ import torch
 from segment_anything.modeling.image_encoder import Attention
 
 from nnunetv2_semiseg.networks.sam.model import attention as attention_module
-from nnunetv2_semiseg.networks.sam.model.attention import attend
+from nnunetv2_semiseg.networks.sam.model.attention import _by_products, attend
 
 
 def _attention(size: tuple[int, int], use_rel_pos: bool = True) -> Attention:
@@ -90,3 +90,25 @@ def test_large_maps_are_attended_to_one_after_the_other(monkeypatch):
             _results(attention, tokens, _ours(attention, tokens)), at_once, strict=True
         ):
             torch.testing.assert_close(part, together, rtol=1e-4, atol=1e-5)
+
+
+def test_heads_take_turns_in_a_pass_without_gradients(monkeypatch):
+    q, k, v = (torch.randn(2, 3, count, 8, requires_grad=True) for count in (6, 9, 9))
+    expected = _by_products(q, k, v, 0.5)
+    seen: list[int] = []
+    product = attention_module._product
+    monkeypatch.setattr(
+        attention_module,
+        "_product",
+        lambda one, *others: seen.append(one.shape[1]) or product(one, *others),
+    )
+    entries = 2 * 3 * 6 * 9
+    for most, heads in [(entries, [3]), (entries - 1, [2, 1]), (1, [1, 1, 1])]:
+        monkeypatch.setattr(attention_module, "PART_ENTRIES", most)
+        seen.clear()
+        with torch.no_grad():
+            torch.testing.assert_close(_by_products(q, k, v, 0.5), expected)
+        assert seen == heads
+    seen.clear()
+    _by_products(q, k, v, 0.5)
+    assert seen == [3]
