@@ -29,25 +29,25 @@ class SamEncoder(nn.Module):
     """A frozen image encoder that takes an adaptation with every call.
 
     The frozen weights exist once; student and teacher call the same encoder with adaptations of their own.
-    Never trained: no parameter takes gradients, and ``train()`` leaves it in evaluation mode.
+    It is never trained: no parameter takes gradients, and ``train()`` leaves it in evaluation mode.
 
-    Mixed precision is for the blocks alone. Where patches are embedded and in the neck, hundredths of the
-    operations, half precision would add as much to the embeddings' error as all blocks together.
+    Mixed precision is for the blocks alone. In the patch embedding and the neck, which do hundredths of the
+    operations, half precision would add as much to the embeddings' error as in all blocks together.
 
     Attributes:
-        checkpointing: See the constructor.
-        prediction_precision: What the blocks of a network for prediction compute in on a CPU, where nnU-Net's
-            predictor has no mixed precision of its own. None, as in a training: what the caller's autocast
-            says.
+        checkpointing: Whether blocks are computed again in the backward pass, as the constructor says.
+        prediction_precision: Precision of the blocks on a CPU in a network for prediction, as nnU-Net's
+            predictor has mixed precision on GPUs only. None, as in a training, leaves it to the caller's
+            autocast.
     """
 
     def __init__(self, vit: ImageEncoderViT, checkpointing: bool = False) -> None:
         """Freeze an encoder.
 
         Args:
-            vit: Segment-anything's encoder, used rather than copied.
-            checkpointing: True keeps of each block nothing but its input for the backward pass, and computes
-                the block again there.
+            vit: Segment-anything's encoder, which is not copied.
+            checkpointing: Whether nothing of a block but its input is kept for the backward pass, where the
+                block is computed again.
         """
         super().__init__()
         self.vit = vit
@@ -63,7 +63,8 @@ class SamEncoder(nn.Module):
         """Round the blocks' linear layers to half precision for good, which halves their memory.
 
         Autocast would round them anew in every pass of a training, with the same result. Positions and layer
-        norms stay in float32. The blocks work in mixed precision from now on, inside of autocast or not.
+        norms stay in float32. From now on the blocks work in mixed precision, inside of autocast or not. An
+        export has the rounded weights, which are those that the trained parts have learned with.
 
         Args:
             dtype: ``torch.bfloat16`` or ``torch.float16``.
@@ -75,12 +76,12 @@ class SamEncoder(nn.Module):
 
     @property
     def image_size(self) -> int:
-        """Side S in pixels of the images that it takes."""
+        """Side S in pixels of the images that the encoder takes."""
         return int(self.vit.img_size)
 
     @property
     def mask_size(self) -> tuple[int, int]:
-        """Height and width of the masks that a mask decoder makes of its embeddings: a quarter of S."""
+        """Height and width of the masks that a mask decoder makes of the embeddings: a quarter of S."""
         return self.image_size // 4, self.image_size // 4
 
     def forward(self, images: torch.Tensor, adaptation: EncoderAdaptation | None = None) -> torch.Tensor:
@@ -118,7 +119,7 @@ class SamEncoder(nn.Module):
         return again
 
     def _blocks_precision(self, device_type: str) -> tuple[torch.dtype | None, Linear]:
-        """Autocast's number format of the blocks, None for the caller's, and what computes linear layers."""
+        """Number format of the blocks, None for the caller's, and what computes their linear layers."""
         if self._held_in is not None:
             return self._held_in, call
         chosen = self.prediction_precision

@@ -49,7 +49,7 @@ def cpu_computes_bfloat16() -> bool:
 # a compiled network calls this once, while it is being compiled
 @torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]
 def predicts_in_bfloat16(precision: PredictionPrecision) -> bool:
-    """What a precision comes to on this CPU; said on the terminal once in a process."""
+    """Whether a precision means bfloat16 on this CPU, which is said on the terminal once in a process."""
     if precision != "auto":
         _say_once(f"SAM's image encoder predicts in {precision}, as {VARIABLE} asks for.")
         return precision == "bfloat16"
