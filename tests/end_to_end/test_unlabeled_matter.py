@@ -13,7 +13,7 @@ import torch
 from PIL import Image
 
 from nnunetv2_semiseg.methods.step import Progress, StepContext
-from nnunetv2_semiseg.trainers.engine.planned_loss import planned_loss
+from nnunetv2_semiseg.trainers.engine.step import planned_loss
 
 if TYPE_CHECKING:
     from tests.phantom_workspace import Workspace
